@@ -1,0 +1,1 @@
+"""What is watched and when it counts: pure, without Home Assistant and without I/O."""

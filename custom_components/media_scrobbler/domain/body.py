@@ -1,0 +1,100 @@
+"""Request bodies in the forms that senders use, decoded to a JSON object."""
+
+from dataclasses import dataclass
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from .fields import PayloadError
+
+PAYLOAD_FIELDS = ("payload", "data")
+"""The form fields that carry the JSON: Plex's `payload`, Emby's `data`."""
+
+_BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
+_PART_NAME = re.compile(rb'name="?([^";\r\n]{1,100})"?', re.IGNORECASE)
+_JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A decoded request: its JSON object, and the poster that came along, a JPEG."""
+
+    payload: dict[str, Any]
+    thumb: bytes | None = None
+
+
+def decode(body: bytes, content_type: str = "") -> Body:
+    """Decode a request body: multipart, url-encoded, or JSON whatever its type says.
+
+    The multipart reader works on a complete body, because a request that comes through
+    the cloud offers nothing else, and it takes bare line feeds, because such a body has
+    been a text on the way. Raises PayloadError with a reason a person can act on.
+    """
+    start = body[:3].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] or body[:64].strip()[:1]
+    if not start:
+        raise PayloadError("the body is empty; is the template empty?")
+    if start == b"-" or content_type.startswith("multipart/"):
+        return _multipart(body, content_type)
+    if start != b"{" and (b"=" in body[:200] or "urlencoded" in content_type):
+        return Body(_form(body))
+    return Body(_json(body))
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
+    except orjson.JSONDecodeError as err:
+        raise PayloadError(f"not valid JSON: {err.msg}") from err
+    if not isinstance(value, dict):
+        raise PayloadError("the JSON is not an object")
+    return value
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        fields = dict(
+            parse_qsl(
+                body.decode(errors="replace"),
+                keep_blank_values=True,
+                max_num_fields=1000,
+            )
+        )
+    except ValueError as err:
+        raise PayloadError("the form has too many fields") from err
+    for name in PAYLOAD_FIELDS:
+        if fields.get(name, "").lstrip().startswith("{"):
+            return _json(fields[name].encode())
+    return fields
+
+
+def _multipart(body: bytes, content_type: str) -> Body:
+    if match := _BOUNDARY.search(content_type):
+        delimiter = b"--" + match[1].encode(errors="replace")
+    else:
+        delimiter = b""
+    if not delimiter or delimiter not in body:
+        # Without a usable header the body's own first line is the delimiter.
+        delimiter = body.lstrip().split(b"\n", 1)[0].strip()
+        if not delimiter.startswith(b"--") or len(delimiter) < 3:
+            raise PayloadError("the multipart body has no boundary")
+
+    payload: bytes | None = None
+    thumb: bytes | None = None
+    for part in body.split(delimiter)[1:]:
+        if part.startswith(b"--"):
+            break
+        head, separator, content = part.partition(b"\r\n\r\n")
+        if not separator:
+            head, separator, content = part.partition(b"\n\n")
+        if not separator or not (match_name := _PART_NAME.search(head)):
+            continue
+        name = match_name[1].decode(errors="replace")
+        if name in PAYLOAD_FIELDS and payload is None:
+            payload = content
+        elif content.startswith(_JPEG):
+            thumb = content.removesuffix(b"\r\n")
+    if payload is None:
+        raise PayloadError("the multipart body has no part named payload")
+    return Body(_json(payload.strip()), thumb)

@@ -1,0 +1,79 @@
+"""Media events: one webhook, in our own terms."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from .title import Title
+
+
+class ServerType(StrEnum):
+    """The kinds of server."""
+
+    PLEX = "plex"
+    JELLYFIN = "jellyfin"
+
+
+class Action(StrEnum):
+    """What happened to a playback."""
+
+    PLAY = "play"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    PROGRESS = "progress"
+
+
+class LibraryChange(StrEnum):
+    """What happened to a library."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A server, account or player, as an event names it: any part may be missing."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """A rating from 0 to 10, or None where it was removed."""
+
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaEvent:
+    """One webhook.
+
+    One event may say several things: the stop of a playback can also complete a play.
+    `titles` has one entry, or one for each episode of a multi-episode file, or none where
+    the event is not about media. `watched_at` is the server's own time in UTC, None where
+    it sends none. `position` is in seconds.
+    """
+
+    name: str
+    server: Party = Party()
+    account: Party | None = None
+    player: Party | None = None
+    titles: tuple[Title, ...] = ()
+    action: Action | None = None
+    position: float | None = None
+    completed: bool = False
+    watched_at: datetime | None = None
+    rating: RatingChange | None = None
+    library: LibraryChange | None = None
+    server_event: str | None = None
+    owned: bool | None = None
+    """Whether the server belongs to the person whose webhook this is; None if unknown."""
+    ignored: str | None = None
+    """Why the event does not count, where its payload alone tells."""
+
+    @property
+    def title(self) -> Title | None:
+        """Return the title, the first of several."""
+        return self.titles[0] if self.titles else None

@@ -1,0 +1,117 @@
+"""Playback: what a player is doing now, followed from event to event."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from .event import Action, MediaEvent, Party
+from .title import Title, same_title
+
+UNKNOWN_DURATION = timedelta(hours=3)
+"""How long something of unknown run time is believed to be playing."""
+
+GRACE = timedelta(minutes=10)
+"""How long a player may be past the end of its title before it is taken as idle."""
+
+PAUSE_LIMIT = timedelta(hours=4)
+"""How long a pause is believed."""
+
+JUMP = 5.0
+"""Seconds by which a position may differ from the expected one and still be no news."""
+
+
+class PlaybackState(StrEnum):
+    """What a player does."""
+
+    PLAYING = "playing"
+    PAUSED = "paused"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a player does, since when and with what; `position` is in seconds."""
+
+    player: Party
+    state: PlaybackState
+    changed_at: datetime
+    title: Title | None = None
+    account: Party | None = None
+    position: float | None = None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Return when the playback must be over even if no stop was ever heard of."""
+        match self.state:
+            case PlaybackState.IDLE:
+                return None
+            case PlaybackState.PAUSED:
+                return self.changed_at + PAUSE_LIMIT
+        duration = self.title.duration if self.title else None
+        if duration is None:
+            return self.changed_at + UNKNOWN_DURATION
+        left = max(duration - (self.position or 0), 0)
+        return self.changed_at + timedelta(seconds=left) + GRACE
+
+    def position_at(self, now: datetime) -> float | None:
+        """Return the position at a later time."""
+        if self.position is None or self.state is not PlaybackState.PLAYING:
+            return self.position
+        return self.position + (now - self.changed_at).total_seconds()
+
+
+def advance(
+    before: Playback | None, player: Party, event: MediaEvent, now: datetime
+) -> tuple[Playback, Action | None]:
+    """Return what a player does after an event, and what to tell the world about it.
+
+    A pause is told once however often the server repeats it, a progress only where it
+    turns out to end a pause or to start something unheard of. The playback that was is
+    returned where nothing worth showing has changed.
+    """
+    action = event.action
+    if action is None:
+        raise ValueError("the event is not about a playback")
+    same = (
+        before is not None
+        and before.state is not PlaybackState.IDLE
+        and _same(before.title, event.title)
+    )
+    if action is Action.STOP:
+        after = Playback(player=player, state=PlaybackState.IDLE, changed_at=now)
+        is_news = before is not None and before.state is not PlaybackState.IDLE
+        return after, action if is_news or before is None else None
+
+    paused = action is Action.PAUSE
+    position = event.position
+    if position is None and same and before is not None:
+        position = before.position_at(now)
+    after = Playback(
+        player=player,
+        state=PlaybackState.PAUSED if paused else PlaybackState.PLAYING,
+        changed_at=now,
+        title=event.title,
+        account=event.account,
+        position=position,
+    )
+    if not same or before is None:
+        return after, Action.PLAY if action is Action.PROGRESS else action
+    if before.state is after.state:
+        return (after if _jumped(before, after, now) else before), None
+    if not paused:
+        return after, Action.RESUME
+    return after, action
+
+
+def _same(before: Title | None, after: Title | None) -> bool:
+    return before is not None and after is not None and (
+        before == after or same_title(before, after)
+    )
+
+
+def _jumped(before: Playback, after: Playback, now: datetime) -> bool:
+    """Say whether a position is another than the one that time alone would have led to."""
+    expected = before.position_at(now)
+    if after.position is None:
+        return False
+    return expected is None or abs(after.position - expected) > JUMP

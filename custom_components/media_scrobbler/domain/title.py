@@ -1,0 +1,198 @@
+"""Titles: movies, shows, seasons, episodes, albums, tracks, and when two are the same."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+import re
+
+type Ids = dict[str, str | int]
+"""External ids by source, such as `{"tmdb": 550, "imdb": "tt0137523"}`."""
+
+
+class MediaType(StrEnum):
+    """What kind of thing a title is."""
+
+    MOVIE = "movie"
+    SHOW = "show"
+    SEASON = "season"
+    EPISODE = "episode"
+    ARTIST = "artist"
+    ALBUM = "album"
+    TRACK = "track"
+
+
+PLAYABLE = (MediaType.MOVIE, MediaType.EPISODE, MediaType.TRACK)
+"""The kinds a play can be of."""
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Title:
+    """A movie, show, season, episode, artist, album or track.
+
+    `ids` belong to the title itself, `show_ids` to the show of a season or episode; the
+    two never mix. `items` and `show_items` hold the servers' own item ids, by server
+    identity. `duration` is the run time in seconds.
+    """
+
+    media_type: MediaType
+    title: str | None = None
+    year: int | None = None
+    show: str | None = None
+    season: int | None = None
+    episode: int | None = None
+    artist: str | None = None
+    album: str | None = None
+    ids: Ids = field(default_factory=dict)
+    show_ids: Ids = field(default_factory=dict)
+    items: dict[str, str] = field(default_factory=dict)
+    show_items: dict[str, str] = field(default_factory=dict)
+    duration: int | None = None
+
+    @property
+    def label(self) -> str | None:
+        """Return the title as a person would write it, on one line."""
+        match self.media_type:
+            case MediaType.EPISODE | MediaType.SEASON:
+                number = "".join(
+                    f"{letter}{value:02}"
+                    for letter, value in (("S", self.season), ("E", self.episode))
+                    if value is not None
+                )
+                parts = [self.show, number, self.title]
+            case MediaType.TRACK | MediaType.ALBUM:
+                parts = [self.artist, self.title]
+            case _:
+                parts = [self.title]
+                if self.title and self.year:
+                    return f"{self.title} ({self.year})"
+        return " - ".join(part for part in parts if part) or None
+
+
+def identities(title: Title) -> dict[str, str]:
+    """Return what identifies a title: a value per kind of id.
+
+    Two titles are the same when they agree on the value of one kind. An episode is also
+    identified by its show's ids together with its season and episode number.
+    """
+    found = {source: str(value) for source, value in title.ids.items()}
+    for server, item in title.items.items():
+        found[f"item {server}"] = item
+    if title.media_type is MediaType.EPISODE:
+        number = number_of(title)
+    elif title.media_type is MediaType.SEASON and title.season is not None:
+        number = str(title.season)
+    else:
+        number = None
+    if number is not None:
+        for source, value in title.show_ids.items():
+            found[f"show {source}"] = f"{value} {number}"
+        for server, item in title.show_items.items():
+            found[f"show item {server}"] = f"{item} {number}"
+    return found
+
+
+def name_identity(title: Title) -> str | None:
+    """Return the last resort: the names and numbers that a title goes by, or None.
+
+    None when too little is known, as for a movie without a name.
+    """
+    match title.media_type:
+        case MediaType.EPISODE:
+            if not title.show:
+                return None
+            if (number := number_of(title)) is not None:
+                return f"{_plain(title.show)}|{number}"
+            if not title.title:
+                return None
+            return f"{_plain(title.show)}||{_plain(title.title)}"
+        case MediaType.SEASON:
+            if not title.show or title.season is None:
+                return None
+            return f"{_plain(title.show)}|{title.season}"
+        case MediaType.TRACK:
+            if not title.title or not title.artist:
+                return None
+            return "|".join(
+                _plain(part or "") for part in (title.artist, title.album, title.title)
+            )
+        case MediaType.ALBUM:
+            if not title.title:
+                return None
+            return f"{_plain(title.artist or '')}|{_plain(title.title)}"
+        case _:
+            if not title.title:
+                return None
+            return f"{_plain(title.title)}|{title.year or ''}"
+
+
+def same_title(one: Title, other: Title) -> bool:
+    """Say whether two titles are the same.
+
+    One agreeing id decides. Ids of the same kind that all differ decide against it. Only
+    where no id can be compared do the names decide.
+    """
+    if one.media_type is not other.media_type or are_neighbours(one, other):
+        return False
+    ours, theirs = identities(one), identities(other)
+    shared = ours.keys() & theirs.keys()
+    if any(ours[kind] == theirs[kind] for kind in shared):
+        return True
+    if shared:
+        return False
+    name = name_identity(one)
+    return name is not None and name == name_identity(other)
+
+
+def are_neighbours(one: Title, other: Title) -> bool:
+    """Say whether two episodes of one server cannot be the same, whatever their ids say.
+
+    Libraries exist that give every episode the ids of its show. Two items of the same
+    server with different numbers are two episodes all the same.
+    """
+    numbers = number_of(one), number_of(other)
+    return (
+        None not in numbers
+        and numbers[0] != numbers[1]
+        and any(
+            one.items[server] != other.items[server]
+            for server in one.items.keys() & other.items.keys()
+        )
+    )
+
+
+def combine(known: Title, news: Title) -> Title:
+    """Return the known title with what the other one adds; nothing known is replaced."""
+    return replace(
+        known,
+        **{
+            name: getattr(news, name)
+            for name in (
+                "title",
+                "year",
+                "show",
+                "season",
+                "episode",
+                "artist",
+                "album",
+                "duration",
+            )
+            if getattr(known, name) is None
+        },
+        **{
+            name: getattr(news, name) | getattr(known, name)
+            for name in ("ids", "show_ids", "items", "show_items")
+        },
+    )
+
+
+def number_of(title: Title) -> str | None:
+    """Return an episode's season and number as one text, None where either is unknown."""
+    if title.season is None or title.episode is None:
+        return None
+    return f"{title.season}x{title.episode}"
+
+
+def _plain(text: str) -> str:
+    """Return a text without case, punctuation and blanks, for comparing names."""
+    return _NOT_LETTERS.sub(" ", text.casefold()).strip() or text

@@ -1,0 +1,1 @@
+"""Jellyfin, and Emby whose webhooks share its vocabulary."""

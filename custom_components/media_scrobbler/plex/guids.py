@@ -1,0 +1,94 @@
+"""Plex GUIDs: the current form, the legacy agents' and those of other agents."""
+
+from dataclasses import dataclass, field
+import re
+
+from ..domain.ids import external_id
+from ..domain.title import Ids, MediaType
+
+# Agents whose GUID is <agent>://<id>[/<season>/<episode>][?lang=..], by the source of the
+# id. Of a show, season or episode the id is always the show's.
+_AGENTS = {
+    "com.plexapp.agents.themoviedb": "tmdb",
+    "com.plexapp.agents.imdb": "imdb",
+    "com.plexapp.agents.thetvdb": "tvdb",
+    "net.fribbtastic.coding.plex.myanimelist": "myanimelist",
+}
+
+# Agents that take whatever id the .nfo file beside the media held: only an IMDb id can be
+# told from the others.
+_NFO_AGENTS = ("com.plexapp.agents.xbmcnfo", "tv.plex.agents.nfo")
+
+# HAMA names the source in the id and may number the way of counting, as in tvdb4-.
+# tsdb is its name for TMDB's television side.
+_HAMA_AGENT = "com.plexapp.agents.hama"
+_HAMA_ID = re.compile(r"(anidb|tvdb|tmdb|tsdb|imdb)\d?-(\w+)", re.ASCII)
+
+# Schemes of the ids that a current agent lists, at the top level or in Guid[].
+_SCHEMES = {
+    "tmdb": "tmdb",
+    "imdb": "imdb",
+    "tvdb": "tvdb",
+    "mbid": "musicbrainz",
+    "anidb": "anidb",
+}
+
+_SHOW_PARTS = (MediaType.SEASON, MediaType.EPISODE)
+_NUMBER = re.compile(r"\d{1,6}", re.ASCII)
+
+LIVE_TV_SCHEME = "tv.plex.xmltv"
+TRAILER_SCHEMES = ("iva", "prerolls", "cinematrailer")
+
+
+@dataclass(frozen=True, slots=True)
+class Guid:
+    """What a GUID says: ids of the title, ids of its show, and its numbers."""
+
+    ids: Ids = field(default_factory=dict)
+    show_ids: Ids = field(default_factory=dict)
+    season: int | None = None
+    episode: int | None = None
+
+
+def scheme(guid: str | None) -> str:
+    """Return the part of a GUID before `://`, in lower case."""
+    return guid.partition("://")[0].lower() if guid else ""
+
+
+def parse_guid(guid: str | None, media_type: MediaType) -> Guid:
+    """Take apart the GUID of a title of the given kind.
+
+    `plex://` is Plex's own id and kept as such; `local://`, `none://` and unknown agents
+    identify nothing outside their server and yield nothing.
+    """
+    agent = scheme(guid)
+    if not guid or not agent:
+        return Guid()
+    if agent == "plex":
+        return Guid(ids={"plex": guid})
+    path = guid.partition("://")[2].partition("?")[0]
+    name, *numbers = path.split("/")
+    if agent in _SCHEMES:
+        return Guid(ids=external_id(_SCHEMES[agent], name))
+
+    if agent in _AGENTS:
+        ids = external_id(_AGENTS[agent], name)
+    elif agent == _HAMA_AGENT:
+        match = _HAMA_ID.fullmatch(name)
+        ids = (
+            external_id("tmdb" if match[1] == "tsdb" else match[1], match[2])
+            if match
+            else {}
+        )
+    elif agent.startswith(_NFO_AGENTS):
+        ids = external_id("imdb", name)
+    else:
+        return Guid()
+
+    season, episode = (
+        int(number) if _NUMBER.fullmatch(number) else None
+        for number in [*numbers, "", ""][:2]
+    )
+    if media_type in _SHOW_PARTS:
+        return Guid(show_ids=ids, season=season, episode=episode)
+    return Guid(ids=ids)

@@ -1,0 +1,411 @@
+"""The domain object: routes media events to viewers and publishes what came of them."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    SOURCE_IGNORE,
+    SOURCE_INTEGRATION_DISCOVERY,
+    ConfigEntry,
+    ConfigEntryChange,
+)
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import discovery_flow
+from homeassistant.helpers.dispatcher import (
+    async_dispatcher_connect,
+    async_dispatcher_send,
+)
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .const import (
+    CONF_KIND,
+    DOMAIN,
+    EVENT_LIBRARY_ADDED,
+    EVENT_PLAYBACK,
+    EVENT_SERVER,
+    KIND_VIEWER,
+)
+from .domain.event import Action, LibraryChange, MediaEvent, RatingChange
+from .domain.outcome import Answer, Outcome
+from .domain.play import Source, SourceKind
+from .domain.rules import believed_time, is_identified, refusal
+from .domain.title import PLAYABLE, Title
+from .published import event_data, viewer_data
+from .server import Server
+from .signals import signal_event
+from .storage.accounts import Account, Accounts
+from .storage.history import History
+from .storage.store import UnreadableStoreError
+from .storage.writer import StorageWriteError
+from .viewer import Viewer
+from .webhook import WebhookReceiver
+
+DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
+
+MAX_HELD = 20_000
+"""Plays that wait for one account to be linked; further ones are not kept."""
+
+_NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
+
+
+@dataclass(frozen=True, slots=True)
+class _Watcher:
+    """Who an event is credited to: an account and the viewers linked to it."""
+
+    account: Account | None
+    viewers: tuple[Viewer, ...]
+
+
+class Scrobbler:
+    """Knows every server and viewer, and what lies between them.
+
+    Neither kind of entry reaches into the other; both are found here, whether or not they
+    are loaded at the moment.
+    """
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start with nothing."""
+        self._hass = hass
+        self.servers: dict[str, Server] = {}
+        self.viewers: dict[str, Viewer] = {}
+        self.accounts = Accounts(hass)
+        self._links: dict[str, tuple[Viewer, ...]] = {}
+        self._ignored: set[str] = set()
+        self._discovered: set[str] = set()
+        self._held: dict[str, History] = {}
+        self._receiver = WebhookReceiver(hass, self)
+
+    async def async_setup(self) -> None:
+        """Read what is stored and start to take webhooks."""
+        await self.accounts.async_load()
+        self._sync()
+        async_dispatcher_connect(
+            self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed
+        )
+        self._hass.bus.async_listen_once(
+            EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_final_write
+        )
+
+    # Entries
+
+    @callback
+    def _entry_changed(
+        self, _change: ConfigEntryChange, entry: ConfigEntry[object]
+    ) -> None:
+        if entry.domain == DOMAIN:
+            self._sync()
+
+    @callback
+    def _sync(self) -> None:
+        """Bring servers, viewers and links in step with the config entries."""
+        entries = self._hass.config_entries.async_entries(DOMAIN, include_disabled=False)
+        self._ignored = {
+            entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
+        }
+        viewers: dict[str, Viewer] = {}
+        servers: dict[str, Server] = {}
+        for entry in entries:
+            if entry.source == SOURCE_IGNORE:
+                continue
+            if entry.data[CONF_KIND] == KIND_VIEWER:
+                viewers[entry.entry_id] = self.viewers.get(entry.entry_id) or Viewer(
+                    self._hass, entry
+                )
+            else:
+                servers[entry.entry_id] = self.servers.get(entry.entry_id) or Server(
+                    self._hass, entry
+                )
+        for server_id in self.servers.keys() - servers.keys():
+            self.servers[server_id].stop()
+        self.servers, self.viewers = servers, viewers
+        links: dict[str, list[Viewer]] = {}
+        for viewer in viewers.values():
+            for key in viewer.accounts:
+                links.setdefault(key, []).append(viewer)
+        newly_linked = links.keys() - self._links.keys()
+        self._links = {key: tuple(linked) for key, linked in links.items()}
+        self._receiver.sync(servers.values())
+        if newly_linked:
+            self._hass.async_create_task(
+                self._async_adopt(newly_linked), f"{DOMAIN} adopt", eager_start=False
+            )
+
+    async def async_remove_entry(self, entry: ConfigEntry[object]) -> None:
+        """Remove what belongs to an entry that is being removed."""
+        if (viewer := self.viewers.pop(entry.entry_id, None)) is not None:
+            await viewer.async_remove()
+        elif (server := self.servers.pop(entry.entry_id, None)) is not None:
+            self._receiver.sync(self.servers.values())
+            await server.async_remove()
+            for account in [
+                account
+                for account in self.accounts
+                if account.server_id == entry.entry_id
+            ]:
+                self._discovered.discard(account.key)
+                await self._history_held_for(account).async_remove()
+                self._held.pop(account.key, None)
+            self.accounts.forget(entry.entry_id)
+
+    async def _async_final_write(self, _event: Event) -> None:
+        for viewer in self.viewers.values():
+            await viewer.async_flush()
+        for held in self._held.values():
+            await held.async_flush()
+
+    # Events
+
+    async def async_process(
+        self, addressed: Server, event: MediaEvent, artwork: bytes | None = None
+    ) -> Answer:
+        """Find out what a media event means, keep it and publish it.
+
+        `addressed` is the server by whose webhook it came.
+        """
+        now = dt_util.utcnow()
+        server = self._server_of(addressed, event)
+        if server is None:
+            name = event.server.name or event.server.id
+            answer = Answer(
+                Outcome.REJECTED,
+                f"comes from another server: {name}; accept it in the options if it is yours",
+                event.name,
+            )
+            addressed.note(answer, event, now)
+            return answer
+        server.learn(event)
+        answer = await self._async_decide(server, event, artwork, now)
+        server.note(answer, event, now)
+        return answer
+
+    def _server_of(self, addressed: Server, event: MediaEvent) -> Server | None:
+        """Return the server that an event belongs to, whichever URL it came by."""
+        if addressed.is_named(event.server):
+            return addressed
+        for server in self.servers.values():
+            if server.type is addressed.type and server.is_named(event.server):
+                return server
+        return addressed if addressed.may_be(event.server) else None
+
+    async def _async_decide(
+        self, server: Server, event: MediaEvent, artwork: bytes | None, now: datetime
+    ) -> Answer:
+        def answer(
+            outcome: Outcome, reason: str, viewers: Iterable[Viewer] = ()
+        ) -> Answer:
+            return Answer(
+                outcome,
+                reason,
+                event.name,
+                event.title,
+                tuple(viewer.name for viewer in viewers),
+            )
+
+        if event.ignored is not None:
+            return answer(Outcome.IGNORED, event.ignored)
+        if not server.follows(event.player):
+            return answer(Outcome.IGNORED, "this player is not followed")
+        if event.server_event is not None:
+            self._publish_server_event(server, event, event.server_event)
+            return answer(Outcome.UPDATED, "published as an event of the server")
+        if event.library is not None:
+            self._publish_library_change(server, event, event.library)
+            return answer(Outcome.UPDATED, f"{event.library} media, published")
+
+        watcher = self._watcher(server, event)
+        self._discover(server, watcher)
+        if event.rating is not None:
+            outcome, reason = await self._async_rate(watcher, event, event.rating, now)
+            return answer(outcome, reason, watcher.viewers)
+
+        action = server.play_on(event, artwork, now)
+        if action is not None:
+            self._publish_playback(server, watcher, event, action)
+        if not event.completed:
+            shown = "player updated" if event.player else "no player is named"
+            return answer(
+                Outcome.UPDATED if event.player else Outcome.IGNORED,
+                f"{shown}; not completed, so not a play",
+                watcher.viewers,
+            )
+        outcome, reason = await self._async_complete(server, watcher, event, now)
+        return answer(outcome, reason, watcher.viewers)
+
+    def _watcher(self, server: Server, event: MediaEvent) -> _Watcher:
+        account = self.accounts.note(server.entry.entry_id, event.account)
+        viewers = self._links.get(account.key, ()) if account else ()
+        return _Watcher(account, viewers)
+
+    async def _async_complete(
+        self, server: Server, watcher: _Watcher, event: MediaEvent, now: datetime
+    ) -> tuple[Outcome, str]:
+        """Record a completed title, or each episode of a multi-episode file."""
+        watched_at = believed_time(event.watched_at, now)
+        source = Source(
+            kind=SourceKind.WEBHOOK,
+            at=now,
+            event=event.name,
+            server_id=server.entry.entry_id,
+            server=server.entry.title,
+            server_type=server.type.value,
+            account=event.account.name if event.account else None,
+            player=event.player.name if event.player else None,
+            player_id=event.player.id if event.player else None,
+        )
+        results = await asyncio.gather(
+            *(
+                self._async_record(viewer, watcher.account, title, watched_at, source)
+                for title in event.titles
+                for viewer in watcher.viewers or (None,)
+            )
+        )
+        order = list(Outcome)
+        return min(results, key=lambda result: order.index(result[0]))
+
+    async def _async_record(
+        self,
+        viewer: Viewer | None,
+        account: Account | None,
+        title: Title,
+        watched_at: datetime,
+        source: Source,
+    ) -> tuple[Outcome, str]:
+        if not is_identified(title):
+            return Outcome.REJECTED, "too little is known of the title to recognise it"
+        if reason := refusal(title, viewer.media_types if viewer else PLAYABLE):
+            return Outcome.IGNORED, reason
+        if viewer is None:
+            return await self._async_hold(account, title, watched_at, source)
+        try:
+            recorded = await viewer.async_record(title, watched_at, source)
+        except StorageWriteError:
+            return Outcome.HELD, _NOT_WRITTEN
+        if recorded.merged:
+            return Outcome.MERGED, "the same viewing has been recorded before"
+        return Outcome.RECORDED, "completed"
+
+    async def _async_rate(
+        self, watcher: _Watcher, event: MediaEvent, rating: RatingChange, now: datetime
+    ) -> tuple[Outcome, str]:
+        if event.title is None or not is_identified(event.title):
+            return Outcome.REJECTED, "too little is known of the title to recognise it"
+        if not watcher.viewers:
+            return Outcome.IGNORED, "no viewer is linked to this account yet"
+        changed = False
+        for viewer in watcher.viewers:
+            try:
+                changed |= await viewer.async_rate(event.title, rating.value, now)
+            except StorageWriteError:
+                return Outcome.HELD, _NOT_WRITTEN
+            except UnreadableStoreError:
+                return Outcome.REJECTED, "the viewer's ratings cannot be read; see repairs"
+        if not changed:
+            return Outcome.IGNORED, "the rating was known"
+        return Outcome.UPDATED, "rating removed" if rating.value is None else "rated"
+
+    # The inbox: plays of accounts that are nobody's yet
+
+    def _history_held_for(self, account: Account) -> History:
+        if (held := self._held.get(account.key)) is None:
+            held = self._held[account.key] = History(self._hass, f"inbox.{account.slug}")
+        return held
+
+    async def _async_hold(
+        self, account: Account | None, title: Title, watched_at: datetime, source: Source
+    ) -> tuple[Outcome, str]:
+        if account is None:
+            return Outcome.REJECTED, "this server reports more accounts than can be"
+        if account.key in self._ignored:
+            return Outcome.IGNORED, "this account is ignored"
+        held = self._history_held_for(account)
+        await held.async_load()
+        if len(held.index) >= MAX_HELD:
+            return Outcome.REJECTED, "too many plays wait for this account to be linked"
+        recorded = await held.async_record(title, watched_at, source)
+        if recorded.saved is not None:
+            try:
+                await recorded.saved
+            except StorageWriteError:
+                return Outcome.HELD, _NOT_WRITTEN
+        if viewers := self._links.get(account.key):
+            # Linked while this was on its way to the disk.
+            await self._async_adopt([account.key])
+            return Outcome.RECORDED, f"completed, now that {viewers[0].name} is linked"
+        return Outcome.HELD, "waits until a viewer is linked to this account"
+
+    async def _async_adopt(self, keys: Iterable[str]) -> None:
+        """Move held plays of accounts into the histories of their viewers."""
+        for key in keys:
+            if (account := self.accounts.get(key)) is None:
+                continue
+            held = self._history_held_for(account)
+            for play in reversed(await held.async_plays()):
+                viewers = self._links.get(key, ())
+                for viewer in viewers:
+                    if refusal(play.title, viewer.media_types) is not None:
+                        continue
+                    for source in play.sources:
+                        await viewer.async_record(play.title, play.watched_at, source)
+                if viewers:
+                    await held.async_change(play.id, lambda _: None)
+
+    @callback
+    def _discover(self, server: Server, watcher: _Watcher) -> None:
+        """Offer an account that nobody is linked to as a viewer."""
+        account = watcher.account
+        if (
+            account is None
+            or watcher.viewers
+            or account.key in self._discovered
+            or account.key in self._ignored
+        ):
+            return
+        self._discovered.add(account.key)
+        discovery_flow.async_create_flow(
+            self._hass,
+            DOMAIN,
+            context={"source": SOURCE_INTEGRATION_DISCOVERY},
+            data={"account": account.key},
+        )
+
+    # Publishing
+
+    @callback
+    def _publish_playback(
+        self, server: Server, watcher: _Watcher, event: MediaEvent, action: Action
+    ) -> None:
+        data = {"action": action.value, **event_data(server, event)}
+        for viewer in watcher.viewers:
+            self._hass.bus.async_fire(EVENT_PLAYBACK, {**data, **viewer_data(viewer)})
+        if not watcher.viewers:
+            self._hass.bus.async_fire(EVENT_PLAYBACK, data)
+
+    @callback
+    def _publish_library_change(
+        self, server: Server, event: MediaEvent, change: LibraryChange
+    ) -> None:
+        data = event_data(server, event)
+        if change is LibraryChange.ADDED:
+            self._hass.bus.async_fire(EVENT_LIBRARY_ADDED, data)
+        async_dispatcher_send(
+            self._hass,
+            signal_event(server.entry.entry_id),
+            "library",
+            change.value,
+            data,
+        )
+
+    @callback
+    def _publish_server_event(
+        self, server: Server, event: MediaEvent, event_type: str
+    ) -> None:
+        data = event_data(server, event)
+        self._hass.bus.async_fire(EVENT_SERVER, {"type": event_type, **data})
+        async_dispatcher_send(
+            self._hass, signal_event(server.entry.entry_id), "server", event_type, data
+        )

@@ -1,0 +1,206 @@
+"""Servers: what arrives from them, and the set-up of their entries."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_WEBHOOK_ID, Platform
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.util import dt as dt_util
+
+from .const import (
+    CONF_KIND,
+    CONF_LOCAL_ONLY,
+    CONF_PLAYERS,
+    CONF_SERVERS,
+    CONF_WEBHOOK_ENABLED,
+)
+from .domain.event import Action, MediaEvent, Party, ServerType
+from .domain.limit import RateLimit
+from .domain.outcome import Answer
+from .domain.playback import Playback, PlaybackState, advance
+from .jellyfin import payload as jellyfin_payload
+from .plex import payload as plex_payload
+from .signals import Updates, signal_player
+from .storage.webhook_log import WebhookLog
+
+type ServerConfigEntry = ConfigEntry[Server]
+
+PLATFORMS = [Platform.EVENT, Platform.MEDIA_PLAYER, Platform.SENSOR, Platform.SWITCH]
+
+MAX_PLAYERS = 200
+"""Players shown per server: whoever knows the URL could invent any number."""
+
+PARSERS: dict[ServerType, Callable[[dict[str, object]], MediaEvent]] = {
+    ServerType.PLEX: plex_payload.parse,
+    ServerType.JELLYFIN: jellyfin_payload.parse,
+}
+
+# Identities that are nobody's own server and must not be learned.
+_SHARED_IDENTITIES = frozenset({plex_payload.PLEX_STREAMING})
+
+
+class Server:
+    """A Plex or Jellyfin server.
+
+    It lives as long as its entry is there and enabled, whether or not that is loaded:
+    webhooks are taken while the entry reloads.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: ServerConfigEntry) -> None:
+        """Take the entry."""
+        self._hass = hass
+        self.entry = entry
+        self.type = ServerType(entry.data[CONF_KIND])
+        self.parse = PARSERS[self.type]
+        self.log = WebhookLog(hass, entry.entry_id)
+        self.limit = RateLimit(hass.loop.time())
+        self.playbacks: dict[str, Playback] = {}
+        self.artwork: dict[str, bytes] = {}
+        self.updates = Updates(hass, entry.entry_id)
+        self._timers: dict[str, CALLBACK_TYPE] = {}
+
+    @property
+    def webhook_id(self) -> str:
+        """Return the secret part of the webhook's URL."""
+        webhook_id: str = self.entry.data[CONF_WEBHOOK_ID]
+        return webhook_id
+
+    @property
+    def local_only(self) -> bool:
+        """Return whether webhooks are taken from the local network only."""
+        return bool(self.entry.data.get(CONF_LOCAL_ONLY, True))
+
+    @property
+    def webhook_enabled(self) -> bool:
+        """Return whether webhooks are processed."""
+        return bool(self.entry.options.get(CONF_WEBHOOK_ENABLED, True))
+
+    @property
+    def identities(self) -> list[str]:
+        """Return the ids or names of the servers whose events are taken."""
+        return list(self.entry.options.get(CONF_SERVERS, ()))
+
+    def is_named(self, server: Party) -> bool:
+        """Return whether an event's server is this one, as far as that is known."""
+        accepted = {identity.casefold() for identity in self.identities}
+        return any(
+            name is not None and name.casefold() in accepted
+            for name in (server.id, server.name)
+        )
+
+    @callback
+    def learn(self, event: MediaEvent) -> None:
+        """Take the identity of the first event's server as ours.
+
+        Not that of a server which belongs to somebody else than the owner of the webhook:
+        Plex reports what an account plays anywhere.
+        """
+        if (
+            event.server.id is None
+            or self.identities
+            or event.owned is False
+            or event.server.id in _SHARED_IDENTITIES
+        ):
+            return
+        self._hass.config_entries.async_update_entry(
+            self.entry,
+            options={**self.entry.options, CONF_SERVERS: [event.server.id]},
+        )
+
+    def may_be(self, server: Party) -> bool:
+        """Return whether events of a server that nobody has named are taken here."""
+        if server.id in _SHARED_IDENTITIES:
+            return False
+        return server.id is None or not self.identities
+
+    def follows(self, player: Party | None) -> bool:
+        """Return whether what happens on a player is recorded."""
+        players = self.entry.options.get(CONF_PLAYERS)
+        if not players or player is None:
+            return True
+        return player.id in players or player.name in players
+
+    @callback
+    def note(self, answer: Answer, event: MediaEvent | None, at: datetime) -> None:
+        """Write a webhook into the log and show that it came."""
+        self.log.add(at, answer, event)
+        self.updates.send()
+
+    # Players
+
+    @callback
+    def play_on(
+        self, event: MediaEvent, artwork: bytes | None, now: datetime
+    ) -> Action | None:
+        """Follow a player through an event; returns what to tell the world about it."""
+        if event.action is None or event.player is None:
+            return None
+        key = player_key(event.player)
+        before = self.playbacks.get(key)
+        if before is None and len(self.playbacks) >= MAX_PLAYERS:
+            return None
+        after, action = advance(before, event.player, event, now)
+        if artwork is not None:
+            self.artwork[key] = artwork
+        elif before is None or before.title != after.title:
+            self.artwork.pop(key, None)
+        if after is not before:
+            self.set_playback(key, after)
+        return action
+
+    @callback
+    def set_playback(self, key: str, playback: Playback) -> None:
+        """Take note of what a player does, until that must be over."""
+        if (cancel := self._timers.pop(key, None)) is not None:
+            cancel()
+        if (expires_at := playback.expires_at) is not None:
+            self._timers[key] = async_track_point_in_utc_time(
+                self._hass,
+                HassJob(partial(self._expire, key), cancel_on_shutdown=True),
+                expires_at,
+            )
+        self.playbacks[key] = playback
+        async_dispatcher_send(self._hass, signal_player(self.entry.entry_id), key)
+
+    @callback
+    def _expire(self, key: str, now: datetime) -> None:
+        del self._timers[key]
+        self.artwork.pop(key, None)
+        self.set_playback(
+            key,
+            Playback(
+                player=self.playbacks[key].player,
+                state=PlaybackState.IDLE,
+                changed_at=dt_util.utcnow(),
+            ),
+        )
+
+    @callback
+    def forget_player(self, key: str) -> None:
+        """Forget a player whose device has been removed."""
+        if (cancel := self._timers.pop(key, None)) is not None:
+            cancel()
+        self.playbacks.pop(key, None)
+        self.artwork.pop(key, None)
+
+    @callback
+    def stop(self) -> None:
+        """Let go of timers."""
+        self.updates.stop()
+        for cancel in self._timers.values():
+            cancel()
+        self._timers.clear()
+
+    async def async_remove(self) -> None:
+        """Remove what is stored about the server; histories stay."""
+        self.stop()
+        await self.log.async_remove()
+
+
+def player_key(player: Party) -> str:
+    """Return what a player is known by on its server."""
+    return player.id or f"name:{player.name}"

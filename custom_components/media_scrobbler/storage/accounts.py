@@ -1,0 +1,133 @@
+"""The accounts that have been seen on the servers."""
+
+from dataclasses import dataclass
+import hashlib
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+
+from ..const import DOMAIN
+from ..domain.event import Party
+
+VERSION = 1
+MINOR_VERSION = 1
+SAVE_DELAY = 1.0
+"""Seconds before a new account is written: it is seen again if it is lost."""
+
+MAX_ACCOUNTS = 500
+"""Accounts remembered per server; further ones are not recorded."""
+
+ANONYMOUS = "anonymous"
+"""The account id for events that do not tell, or contradict themselves, who watched."""
+
+_OWNER_ALIAS = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of one server. `server_id` is the config entry's id."""
+
+    server_id: str
+    id: str
+    name: str | None
+
+    @property
+    def key(self) -> str:
+        """Return what viewers are linked to."""
+        return f"{self.server_id}:{self.id}"
+
+    @property
+    def slug(self) -> str:
+        """Return a name for files: ids may hold anything."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:16]
+
+
+class Accounts:
+    """All accounts of all servers."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Start empty."""
+        self._store: Store[dict[str, Any]] = Store(
+            hass,
+            VERSION,
+            f"{DOMAIN}.accounts",
+            private=True,
+            atomic_writes=True,
+            minor_version=MINOR_VERSION,
+        )
+        self._accounts: dict[str, dict[str, Account]] = {}
+
+    async def async_load(self) -> None:
+        """Read the accounts."""
+        stored = await self._store.async_load() or {}
+        for entry in stored.get("accounts", []):
+            account = Account(entry["server_id"], entry["id"], entry.get("name"))
+            self._accounts.setdefault(account.server_id, {})[account.id] = account
+
+    def __iter__(self) -> Any:
+        """Iterate over every account."""
+        return (
+            account for accounts in self._accounts.values() for account in accounts.values()
+        )
+
+    def get(self, key: str) -> Account | None:
+        """Return an account by its key."""
+        server_id, _, account_id = key.partition(":")
+        return self._accounts.get(server_id, {}).get(account_id)
+
+    @callback
+    def note(self, server_id: str, party: Party | None) -> Account | None:
+        """Return the account that an event names, remembering it if it is new.
+
+        An account is known by its id. By its name alone only where no id is given, or
+        where one of the two ids is the one that a Plex server gives its owner, who also
+        goes by a plex.tv id. A name that two accounts share identifies neither.
+        Returns None when a server has more accounts than can be.
+        """
+        known = self._accounts.setdefault(server_id, {})
+        if party is None:
+            party = Party(ANONYMOUS)
+        if party.id is not None and (account := known.get(party.id)) is not None:
+            if party.name is not None and party.name != account.name:
+                account = self._put(Account(server_id, account.id, party.name))
+            return account
+        if party.name is not None:
+            namesakes = [
+                account
+                for account in known.values()
+                if account.name is not None
+                and account.name.casefold() == party.name.casefold()
+                and (party.id is None or _OWNER_ALIAS in (party.id, account.id))
+            ]
+            if len(namesakes) == 1:
+                return namesakes[0]
+            if party.id is None and namesakes:
+                return self.note(server_id, None)
+        if len(known) >= MAX_ACCOUNTS:
+            return None
+        return self._put(
+            Account(server_id, party.id or f"name:{party.name}", party.name)
+        )
+
+    @callback
+    def forget(self, server_id: str) -> None:
+        """Forget a server's accounts."""
+        if self._accounts.pop(server_id, None) is not None:
+            self._save()
+
+    def _put(self, account: Account) -> Account:
+        self._accounts[account.server_id][account.id] = account
+        self._save()
+        return account
+
+    def _save(self) -> None:
+        self._store.async_delay_save(
+            lambda: {
+                "accounts": [
+                    {"server_id": account.server_id, "id": account.id, "name": account.name}
+                    for account in self
+                ]
+            },
+            SAVE_DELAY,
+        )

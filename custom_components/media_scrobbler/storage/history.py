@@ -1,0 +1,502 @@
+"""A history: plays on disk, a few months' parts at a time in memory.
+
+A play is written to the part of the month it was watched in and stays there, so that a
+change to it rewrites that one file. A part is capped; a month continues in a further one.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+import re
+
+import orjson
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util import dt as dt_util
+from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
+
+from ..const import DOMAIN
+from ..domain.play import Play, Source
+from ..domain.rules import merge, viewing_window
+from ..domain.title import Title, same_title
+from .codec import play_from_dict, play_to_dict
+from .index import PlayIndex
+from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .writer import Writer
+
+VERSION = 1
+MINOR_VERSION = 1
+
+MAX_PART_BYTES = 64 * 1024
+"""Size at which a month continues in a further part: what one play costs to write."""
+
+MAX_OPEN_PARTS = 6
+"""How many parts are kept in memory beside those that wait to be written."""
+
+_PART_NAME = re.compile(r"\d{4}-\d{2}(\.\d{1,5})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a completed title: its play, and whether that was known already."""
+
+    play: Play
+    merged: bool
+    saved: asyncio.Future[None] | None
+    """What to wait for until it is on disk, None if it is; raises StorageWriteError."""
+
+
+@dataclass(slots=True)
+class _Part:
+    """One file. `plays` is None while it is not in memory; values are JSON."""
+
+    number: int
+    name: str
+    plays: dict[str, bytes] | None = None
+    size: int = 0
+    unreadable: str | None = None
+    writer: Writer | None = None
+    earliest: float = float("inf")
+    latest: float = float("-inf")
+
+    @property
+    def month(self) -> str:
+        return self.name[:7]
+
+    def put(self, play: Play) -> None:
+        """Add or replace a play; the part must be in memory."""
+        assert self.plays is not None
+        raw = orjson.dumps(play_to_dict(play))
+        self.size += len(raw) - len(self.plays.get(play.id, b""))
+        self.plays[play.id] = raw
+        self.span(play)
+
+    def span(self, play: Play) -> None:
+        """Widen the time that the part covers."""
+        moment = play.watched_at.timestamp()
+        self.earliest = min(self.earliest, moment)
+        self.latest = max(self.latest, moment)
+
+
+class History:
+    """The plays of one viewer, or of one account that is nobody's yet."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        key: str,
+        *,
+        on_trouble: Callable[[], None] = lambda: None,
+        migrate: Migration | None = None,
+    ) -> None:
+        """Name the files; nothing is read yet.
+
+        `on_trouble` is called whenever `failing` or `unreadable` has changed.
+        """
+        self._hass = hass
+        self._key = key
+        self._on_trouble = on_trouble
+        self._migrate = migrate
+        self._parts: list[_Part] = []
+        self._index = PlayIndex(dt_util.get_default_time_zone())
+        self._lock = asyncio.Lock()
+        self._loading: asyncio.Task[None] | None = None
+        self._last: Play | None = None
+
+    # What there is
+
+    @property
+    def index(self) -> PlayIndex:
+        """Return the counts."""
+        return self._index
+
+    @property
+    def last_play(self) -> Play | None:
+        """Return the play that was watched last."""
+        return self._last
+
+    @property
+    def failing(self) -> bool:
+        """Return whether something could not be written and waits in memory."""
+        return any(writer.failing for writer in self._writers())
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why."""
+        return {
+            self._store(part).path: part.unreadable
+            for part in self._parts
+            if part.unreadable
+        }
+
+    def standing(self, play: Play) -> tuple[int, bool]:
+        """Return how often a play's title was played, and whether that is a rewatch."""
+        times = self._index.times(play.title)
+        moment = play.watched_at.timestamp()
+        return len(times), any(time < moment for time in times)
+
+    # Reading
+
+    async def async_load(self) -> None:
+        """Read the history, once; later calls wait for the first."""
+        if self._loading is None:
+            self._loading = self._hass.async_create_background_task(
+                self._async_load(), f"{DOMAIN} load {self._key}"
+            )
+        await asyncio.shield(self._loading)
+
+    async def async_reload_unreadable(self) -> None:
+        """Read again what could not be read."""
+        await self.async_load()
+        if not self.unreadable:
+            return
+        async with self._lock:
+            for part in [part for part in self._parts if part.unreadable]:
+                latest = await self._hass.async_add_executor_job(
+                    self._index_part, part, self._index
+                )
+                if latest is not None:
+                    self._note_last(latest)
+        self._on_trouble()
+
+    async def _async_load(self) -> None:
+        parts, index, last = await self._hass.async_add_executor_job(self._read_all)
+        self._parts, self._index = parts, index
+        if last is not None:
+            self._note_last(last)
+        if self.unreadable:
+            self._on_trouble()
+
+    def _read_all(self) -> tuple[list[_Part], PlayIndex, Play | None]:
+        """Read every part, in the executor; only the index stays in memory."""
+        folder = Path(self._hass.config.path(STORAGE_DIR))
+        prefix = f"{DOMAIN}.{self._key}."
+        names = (
+            path.name.removeprefix(prefix)
+            for path in (folder.iterdir() if folder.is_dir() else ())
+            if path.name.startswith(prefix)
+        )
+        index = PlayIndex(dt_util.get_default_time_zone())
+        parts: list[_Part] = []
+        last: Play | None = None
+        for name in sorted(name for name in names if _PART_NAME.fullmatch(name)):
+            part = _Part(len(parts), name)
+            parts.append(part)
+            latest = self._index_part(part, index)
+            if last is None or (latest and latest.watched_at >= last.watched_at):
+                last = latest
+        return parts, index, last
+
+    def _read_part(self, part: _Part) -> list[Play]:
+        """Read a part's plays, in the executor; raises UnreadableStoreError."""
+        stored = self._store(part).read() or {"plays": []}
+        try:
+            return [play_from_dict(entry) for entry in stored["plays"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            raise UnreadableStoreError(f"a play is damaged: {err!r}") from err
+
+    def _index_part(self, part: _Part, index: PlayIndex) -> Play | None:
+        """Index a part, in the executor, and return its latest play.
+
+        A part that cannot be read is noted as such and left alone.
+        """
+        try:
+            plays = self._read_part(part)
+        except UnreadableStoreError as err:
+            part.unreadable = str(err)
+            return None
+        part.unreadable = None
+        for play in plays:
+            index.add(play, part.number)
+            part.span(play)
+        return max(plays, key=lambda play: play.watched_at, default=None)
+
+    async def _open(self, part: _Part) -> dict[str, bytes]:
+        """Bring a part into memory, with the lock held; raises UnreadableStoreError."""
+        if part.plays is None:
+            plays = await self._hass.async_add_executor_job(self._read_part, part)
+            part.plays = {}
+            part.size = 0
+            for play in plays:
+                part.put(play)
+            self._close_others(part)
+        return part.plays
+
+    def _close_others(self, kept: _Part) -> None:
+        """Let go of parts that are in memory without need."""
+        idle = [
+            part
+            for part in self._parts
+            if part.plays is not None
+            and part is not kept
+            and (part.writer is None or part.writer.idle)
+        ]
+        for part in idle[: max(0, len(idle) - MAX_OPEN_PARTS)]:
+            part.plays = part.writer = None
+
+    # Changing
+
+    async def async_record(
+        self, title: Title, watched_at: datetime, source: Source
+    ) -> Recorded:
+        """Record a completed title.
+
+        A report of a viewing that is known already is merged into its play. What could
+        not be written is kept and written later, `async_settled` tells when.
+        """
+        await self.async_load()
+        async with self._lock:
+            known = await self._find_viewing(title, watched_at)
+            if known is None:
+                play = Play(
+                    id=ulid_at_time(watched_at.timestamp()),
+                    title=title,
+                    watched_at=watched_at,
+                    sources=(source,),
+                )
+                part = await self._open_part_for(watched_at)
+                self._index.add(play, part.number)
+                part.put(play)
+                changed = True
+            else:
+                part, old = known
+                play = merge(old, title, watched_at, source)
+                if changed := play != old:
+                    self._index.replace(old, play, part.number)
+                    part.put(play)
+            self._note_last(play)
+            saved = self._writer(part).save(changed=changed)
+        return Recorded(play, known is not None, saved)
+
+    async def async_change(
+        self, play_id: str, change: Callable[[Play], Play | None]
+    ) -> tuple[Play, Play | None]:
+        """Change a play by its id, or remove it; returns what it was and what it is.
+
+        Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
+        be read any more, and StorageWriteError as recording does.
+        """
+        await self.async_load()
+        async with self._lock:
+            part = await self._part_of(play_id)
+            plays = await self._open(part)
+            old = play_from_dict(orjson.loads(plays[play_id]))
+            new = change(old)
+            if new is None:
+                self._index.remove(old, part.number)
+                part.size -= len(plays.pop(play_id))
+            else:
+                self._index.replace(old, new, part.number)
+                part.put(new)
+            if self._last is not None and self._last.id == play_id:
+                await self._find_last()
+            elif new is not None:
+                self._note_last(new)
+            written = self._writer(part).save()
+        if written is not None:
+            await written
+        return old, new
+
+    async def async_settled(self) -> None:
+        """Return when nothing waits to be written again."""
+        for writer in self._writers():
+            await writer.async_settled()
+
+    async def async_flush(self) -> None:
+        """Try to write what is waiting, as when Home Assistant stops."""
+        for writer in self._writers():
+            await writer.async_flush()
+
+    async def async_remove(self) -> None:
+        """Remove every file."""
+        await self.async_load()
+        async with self._lock:
+            for part in self._parts:
+                await self._writer(part).async_remove()
+            self._parts = []
+            self._index = PlayIndex(dt_util.get_default_time_zone())
+            self._last = None
+
+    def _note_last(self, play: Play) -> None:
+        if (
+            self._last is None
+            or play.id == self._last.id
+            or play.watched_at >= self._last.watched_at
+        ):
+            self._last = play
+
+    async def _find_last(self) -> None:
+        self._last = None
+        number = self._index.latest_part()
+        if number is not None:
+            with suppress(UnreadableStoreError):
+                for play in _decoded(await self._open(self._parts[number])):
+                    self._note_last(play)
+
+    async def _find_viewing(
+        self, title: Title, watched_at: datetime
+    ) -> tuple[_Part, Play] | None:
+        """Return the play that is the same viewing, and the part that holds it."""
+        best: tuple[_Part, Play] | None = None
+        for number in set(self._index.viewings(title, watched_at)):
+            part = self._parts[number]
+            try:
+                plays = await self._open(part)
+            except UnreadableStoreError as err:
+                # Readable at start and not any more: the play must not be lost for that.
+                part.unreadable = str(err)
+                self._on_trouble()
+                continue
+            for play in _decoded(plays):
+                apart = abs(play.watched_at - watched_at)
+                if (
+                    apart <= viewing_window(play.title.duration, title.duration)
+                    and same_title(play.title, title)
+                    and (best is None or apart < abs(best[1].watched_at - watched_at))
+                ):
+                    best = part, play
+        return best
+
+    async def _open_part_for(self, watched_at: datetime) -> _Part:
+        """Return the part that takes a new play of this time."""
+        month = watched_at.astimezone(UTC).strftime("%Y-%m")
+        parts = [part for part in self._parts if part.month == month]
+        if parts and not parts[-1].unreadable:
+            try:
+                await self._open(parts[-1])
+            except UnreadableStoreError as err:
+                parts[-1].unreadable = str(err)
+                self._on_trouble()
+            else:
+                if parts[-1].size < MAX_PART_BYTES:
+                    return parts[-1]
+        # No number is used twice, and a part that cannot be read keeps its name.
+        name = month
+        if parts:
+            name += f".{max(int(part.name[8:] or 0) for part in parts) + 1:04}"
+        part = _Part(len(self._parts), name, plays={})
+        self._parts.append(part)
+        self._close_others(part)
+        return part
+
+    async def _part_of(self, play_id: str) -> _Part:
+        """Return the part that holds a play, the likeliest first; raises KeyError."""
+        for part in self._parts:
+            if part.plays is not None and play_id in part.plays:
+                return part
+        month = ""
+        try:
+            millis = int.from_bytes(ulid_to_bytes(play_id)[:6])
+            month = datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m")
+        except ValueError, OverflowError, OSError:
+            pass
+        for part in sorted(self._parts, key=lambda part: part.month != month):
+            if part.plays is None and not part.unreadable:
+                with suppress(UnreadableStoreError):
+                    plays = await self._hass.async_add_executor_job(
+                        self._read_part, part
+                    )
+                    if any(play.id == play_id for play in plays):
+                        return part
+        raise KeyError(play_id)
+
+    # Writing
+
+    def _writer(self, part: _Part) -> Writer:
+        if part.writer is None:
+            part.writer = Writer(
+                self._hass,
+                self._store(part),
+                lambda: {
+                    "plays": [orjson.Fragment(raw) for raw in (part.plays or {}).values()]
+                },
+                self._on_trouble,
+            )
+        return part.writer
+
+    def _writers(self) -> list[Writer]:
+        return [part.writer for part in self._parts if part.writer is not None]
+
+    def _store(self, part: _Part) -> ConfirmingStore:
+        return ConfirmingStore(
+            self._hass,
+            f"{self._key}.{part.name}",
+            version=VERSION,
+            minor_version=MINOR_VERSION,
+            migrate=self._migrate,
+        )
+
+    # Searching
+
+    async def async_plays(
+        self,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        media_type: str | None = None,
+        query: str | None = None,
+    ) -> list[Play]:
+        """Return the plays watched from start until before end, the newest first.
+
+        `query` is looked for in the names of title, show, artist and album, whatever the
+        case. Works in the executor.
+        """
+        await self.async_load()
+        first = start.timestamp() if start else float("-inf")
+        last = end.timestamp() if end else float("inf")
+        parts = [
+            (part, list(part.plays.values()) if part.plays is not None else None)
+            for part in self._parts
+            if part.earliest < last and part.latest >= first and not part.unreadable
+        ]
+        needle = query.casefold() if query else None
+
+        def search() -> list[Play]:
+            found: list[Play] = []
+            for part, raws in parts:
+                if raws is None:
+                    plays: Iterable[Play] = self._search_file(part, needle)
+                else:
+                    plays = (play_from_dict(orjson.loads(raw)) for raw in raws)
+                found += [
+                    play
+                    for play in plays
+                    if first <= play.watched_at.timestamp() < last
+                    and (media_type is None or play.title.media_type == media_type)
+                    and (needle is None or needle in _names(play.title))
+                ]
+            found.sort(key=lambda play: play.watched_at, reverse=True)
+            return found
+
+        return await self._hass.async_add_executor_job(search)
+
+    def _search_file(self, part: _Part, needle: str | None) -> list[Play]:
+        """Read a file's plays unless the needle is nowhere in it."""
+        if needle is not None and needle.isalnum():
+            # Quotes and control characters are escaped in a file, letters are not.
+            try:
+                text = Path(self._store(part).path).read_text(encoding="utf-8")
+            except OSError, UnicodeDecodeError:
+                return []
+            if needle not in text.casefold():
+                return []
+        try:
+            return self._read_part(part)
+        except UnreadableStoreError:
+            return []
+
+
+def _decoded(plays: dict[str, bytes]) -> Iterator[Play]:
+    return (play_from_dict(orjson.loads(raw)) for raw in plays.values())
+
+
+def _names(title: Title) -> str:
+    return "\n".join(
+        name for name in (title.title, title.show, title.artist, title.album) if name
+    ).casefold()
+
+

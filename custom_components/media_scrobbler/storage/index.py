@@ -1,0 +1,221 @@
+"""What a history keeps in memory of its plays: enough to count and to find them.
+
+Plays themselves stay on disk. Hundreds of thousands have to fit, so an entry is a row in
+a few arrays, and an id is known by its hash only. Two ids that share a hash by chance (one
+in 10^8 for a large history) could at worst miscount the plays of a title: a play is merged
+only after its stored title has been compared.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from ..domain.play import Play
+from ..domain.rules import viewing_window
+from ..domain.title import PLAYABLE, Title, identities, name_identity, number_of
+
+_NONE = -1
+_REMOVED = 255
+_ITEM = "item "
+_TYPES = {media_type: number for number, media_type in enumerate(PLAYABLE)}
+
+
+class PlayIndex:
+    """Plays by title and time, and counts of them."""
+
+    def __init__(self, time_zone: tzinfo) -> None:
+        """Start empty; days are those of the given time zone."""
+        self._time_zone = time_zone
+        # One row a play.
+        self._watched = array("d")  # epoch seconds
+        self._title = array("i")
+        self._part = array("i")
+        self._duration = array("i")  # seconds, 0 if unknown
+        self._type = array("B")
+        self._previous = array("i")  # the play of the same title before this row
+        # One row a title.
+        self._last = array("i")
+        self._same_as = array("i")
+        self._kinds = array("Q")  # a bit for each kind of id that is known
+        self._number = array("q")  # hash of season and episode, 0 if unknown
+        self._titles: dict[int, int] = {}
+        self._kind_bits: dict[str, int] = {}
+        self._item_bits = 0
+
+        self.per_type: Counter[str] = Counter()
+        self.per_day: Counter[int] = Counter()
+        """Plays per local day, by its proleptic ordinal."""
+        self.seconds_per_day: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        """Return how many plays there are."""
+        return self.per_type.total()
+
+    def add(self, play: Play, part: int) -> None:
+        """Add a play that is stored in the given part."""
+        title = self._learn(play.title)
+        row = len(self._watched)
+        self._watched.append(play.watched_at.timestamp())
+        self._title.append(title)
+        self._part.append(part)
+        self._duration.append(play.title.duration or 0)
+        self._type.append(_TYPES[play.title.media_type])
+        self._previous.append(self._last[title])
+        self._last[title] = row
+        self._count(row, 1)
+
+    def remove(self, play: Play, part: int) -> None:
+        """Take a play out again."""
+        if (row := self._row(play, part)) is None:
+            return
+        self._count(row, -1)
+        self._type[row] = _REMOVED
+
+    def replace(self, old: Play, new: Play, part: int) -> None:
+        """Take note that a play has changed."""
+        self.remove(old, part)
+        self.add(new, part)
+
+    def viewings(self, title: Title, watched_at: datetime) -> list[int]:
+        """Return the parts with plays of this title that may be the same viewing."""
+        number = self._resolve(title)
+        if number is None:
+            return []
+        moment = watched_at.timestamp()
+        return [
+            self._part[row]
+            for row in self._rows(number)
+            if abs(self._watched[row] - moment)
+            <= viewing_window(
+                self._duration[row] or None, title.duration
+            ).total_seconds()
+        ]
+
+    def times(self, title: Title) -> list[float]:
+        """Return when a title was watched, in epoch seconds, in no order."""
+        number = self._resolve(title)
+        if number is None:
+            return []
+        return [self._watched[row] for row in self._rows(number)]
+
+    def latest_part(self) -> int | None:
+        """Return the part with the latest play."""
+        latest = max(
+            (
+                row
+                for row, media_type in enumerate(self._type)
+                if media_type != _REMOVED
+            ),
+            key=self._watched.__getitem__,
+            default=None,
+        )
+        return None if latest is None else self._part[latest]
+
+    def _count(self, row: int, change: int) -> None:
+        day = datetime.fromtimestamp(self._watched[row], self._time_zone).toordinal()
+        self.per_type[PLAYABLE[self._type[row]]] += change
+        self.per_day[day] += change
+        self.seconds_per_day[day] += change * self._duration[row]
+
+    def _row(self, play: Play, part: int) -> int | None:
+        number = self._resolve(play.title)
+        moment = play.watched_at.timestamp()
+        if number is not None:
+            for row in self._rows(number):
+                if self._part[row] == part and self._watched[row] == moment:
+                    return row
+        return None
+
+    def _rows(self, title: int) -> Iterator[int]:
+        row = self._last[title]
+        while row != _NONE:
+            if self._type[row] != _REMOVED:
+                yield row
+            row = self._previous[row]
+
+    def _find(self, title: int) -> int:
+        while self._same_as[title] != title:
+            title = self._same_as[title]
+        return title
+
+    def _bits(self, kinds: dict[str, str]) -> int:
+        bits = 0
+        for kind in kinds:
+            if (bit := self._kind_bits.get(kind)) is None:
+                # Beyond 64 kinds of id the last bit stands for all further ones.
+                bit = self._kind_bits[kind] = 1 << min(len(self._kind_bits), 63)
+                if kind.startswith(_ITEM):
+                    self._item_bits |= bit
+            bits |= bit
+        return bits
+
+    def _matches(self, title: Title) -> tuple[list[int], dict[str, str], str | None]:
+        """Return the titles that are the same as the given one, and what it goes by."""
+        kinds = identities(title)
+        bits = self._bits(kinds)
+        number = hash(number_of(title) or 0)
+        found: list[int] = []
+        for kind, value in kinds.items():
+            candidate = self._titles.get(hash((title.media_type, kind, value)))
+            if candidate is None:
+                continue
+            candidate = self._find(candidate)
+            known = self._number[candidate]
+            # Two items of one server with different numbers are different episodes. The
+            # same item has agreed by its own id before, or will.
+            if (
+                number
+                and known
+                and number != known
+                and kind[: len(_ITEM)] != _ITEM
+                and self._kinds[candidate] & bits & self._item_bits
+            ):
+                continue
+            if candidate not in found:
+                found.append(candidate)
+        name = name_identity(title)
+        if not found and name is not None:
+            candidate = self._titles.get(hash((title.media_type, name)))
+            if candidate is not None:
+                candidate = self._find(candidate)
+                if not self._kinds[candidate] & bits:
+                    found.append(candidate)
+        return found, kinds, name
+
+    def _resolve(self, title: Title) -> int | None:
+        found = self._matches(title)[0]
+        return found[0] if found else None
+
+    def _learn(self, title: Title) -> int:
+        """Return a title's number, joining titles that turn out to be the same."""
+        found, kinds, name = self._matches(title)
+        if not found:
+            number = len(self._last)
+            self._last.append(_NONE)
+            self._same_as.append(number)
+            self._kinds.append(0)
+            self._number.append(0)
+        else:
+            number = found[0]
+            for other in found[1:]:
+                self._join(number, other)
+        self._kinds[number] |= self._bits(kinds)
+        self._number[number] = self._number[number] or hash(number_of(title) or 0)
+        for kind, value in kinds.items():
+            self._titles.setdefault(hash((title.media_type, kind, value)), number)
+        if name is not None:
+            self._titles.setdefault(hash((title.media_type, name)), number)
+        return number
+
+    def _join(self, title: int, other: int) -> None:
+        self._same_as[other] = title
+        self._kinds[title] |= self._kinds[other]
+        row = self._last[other]
+        if row == _NONE:
+            return
+        first = row
+        while self._previous[first] != _NONE:
+            first = self._previous[first]
+        self._previous[first] = self._last[title]
+        self._last[title] = row

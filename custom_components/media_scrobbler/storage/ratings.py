@@ -1,0 +1,162 @@
+"""A viewer's ratings: one per title, kept until it is taken back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+
+from ..domain.title import Title, combine, identities, name_identity, same_title
+from .codec import title_from_dict, title_to_dict
+from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .writer import Writer
+
+VERSION = 1
+MINOR_VERSION = 1
+
+
+@dataclass(slots=True)
+class _Rating:
+    title: Title
+    value: float
+    rated_at: datetime
+
+
+class Ratings:
+    """The ratings of one viewer, from 0 to 10."""
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        key: str,
+        *,
+        on_trouble: Callable[[], None] = lambda: None,
+        migrate: Migration | None = None,
+    ) -> None:
+        """Name the file; nothing is read yet."""
+        self._hass = hass
+        self._on_trouble = on_trouble
+        self._store = ConfirmingStore(
+            hass, key, version=VERSION, minor_version=MINOR_VERSION, migrate=migrate
+        )
+        self._ratings: list[_Rating] = []
+        self._by_identity: dict[str, list[_Rating]] = {}
+        self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
+        self._unreadable: str | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Return whether something could not be written and waits in memory."""
+        return self._writer.failing
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why."""
+        return {self._store.path: self._unreadable} if self._unreadable else {}
+
+    def __len__(self) -> int:
+        """Return how many titles are rated."""
+        return len(self._ratings)
+
+    async def async_load(self) -> None:
+        """Read the ratings; those of an unreadable file are unknown until it is mended."""
+        try:
+            stored = await self._hass.async_add_executor_job(self._read)
+        except UnreadableStoreError as err:
+            self._unreadable = str(err)
+            self._on_trouble()
+            return
+        was_unreadable, self._unreadable = self._unreadable, None
+        self._ratings, self._by_identity = [], {}
+        for rating in stored:
+            self._add(rating)
+        if was_unreadable:
+            self._on_trouble()
+
+    def get(self, title: Title) -> float | None:
+        """Return a title's rating."""
+        rating = self._find(title)
+        return rating.value if rating else None
+
+    async def async_set(
+        self, title: Title, value: float | None, rated_at: datetime
+    ) -> bool:
+        """Rate a title, or take its rating back with None; returns whether that is new.
+
+        Raises UnreadableStoreError while the file cannot be read, and StorageWriteError
+        when it could not be written: the rating is kept and written later.
+        """
+        if self._unreadable:
+            raise UnreadableStoreError(self._unreadable)
+        known = self._find(title)
+        if (known.value if known else None) == value:
+            return False
+        if known is not None:
+            self._discard(known)
+            title = combine(known.title, title)
+        if value is not None:
+            self._add(_Rating(title, value, rated_at))
+        if (written := self._writer.save()) is not None:
+            await written
+        return True
+
+    async def async_flush(self) -> None:
+        """Try to write what is waiting, as when Home Assistant stops."""
+        await self._writer.async_flush()
+
+    async def async_remove(self) -> None:
+        """Remove the file."""
+        await self._writer.async_remove()
+
+    def _read(self) -> list[_Rating]:
+        stored = self._store.read() or {"ratings": []}
+        try:
+            return [
+                _Rating(
+                    title_from_dict(entry),
+                    float(entry["rating"]),
+                    datetime.fromisoformat(entry["rated_at"]),
+                )
+                for entry in stored["ratings"]
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            raise UnreadableStoreError(f"a rating is damaged: {err!r}") from err
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "ratings": [
+                {
+                    **title_to_dict(rating.title),
+                    "rating": rating.value,
+                    "rated_at": rating.rated_at.isoformat(),
+                }
+                for rating in self._ratings
+            ]
+        }
+
+    def _find(self, title: Title) -> _Rating | None:
+        for key in _keys(title):
+            for rating in self._by_identity.get(key, ()):
+                if same_title(rating.title, title):
+                    return rating
+        return None
+
+    def _add(self, rating: _Rating) -> None:
+        self._ratings.append(rating)
+        for key in _keys(rating.title):
+            self._by_identity.setdefault(key, []).append(rating)
+
+    def _discard(self, rating: _Rating) -> None:
+        self._ratings.remove(rating)
+        for key in _keys(rating.title):
+            self._by_identity[key].remove(rating)
+
+
+def _keys(title: Title) -> list[str]:
+    keys = [
+        f"{title.media_type} {kind} {value}" for kind, value in identities(title).items()
+    ]
+    if (name := name_identity(title)) is not None:
+        keys.append(f"{title.media_type} {name}")
+    return keys

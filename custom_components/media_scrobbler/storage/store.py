@@ -1,0 +1,101 @@
+"""Home Assistant's Store, with answers: what is on disk, and what cannot be read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, override
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.storage import Store
+from homeassistant.util.file import WriteError
+from homeassistant.util.json import SerializationError, json_loads_object
+
+from ..const import DOMAIN
+
+type Migration = Callable[[int, int, dict[str, Any]], dict[str, Any]]
+"""Turns the data of an older (version, minor version) into that of the present one."""
+
+
+class UnreadableStoreError(HomeAssistantError):
+    """A file is there but cannot be read; it has been left as it is."""
+
+
+class ConfirmingStore(Store[dict[str, Any]]):
+    """A private, atomically written Store that confirms what it does.
+
+    `Store.async_save` logs a failed write and returns as if all were well, and defers the
+    write while Home Assistant stops; ours raises and writes. `Store.async_load` moves a
+    file that it cannot decode out of the way; ours leaves it for a person to mend.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        key: str,
+        *,
+        version: int = 1,
+        minor_version: int = 1,
+        migrate: Migration | None = None,
+    ) -> None:
+        """Name the file; `key` is what follows the domain in its name."""
+        super().__init__(
+            hass,
+            version,
+            f"{DOMAIN}.{key}",
+            private=True,
+            atomic_writes=True,
+            minor_version=minor_version,
+            serialize_in_event_loop=False,
+        )
+        self._migrate = migrate
+        self._write_error: Exception | None = None
+
+    async def async_confirm_save(self, data: dict[str, Any]) -> None:
+        """Write the data; returns when it is on disk.
+
+        Raises WriteError or SerializationError when it is not.
+        """
+        self._write_error = None
+        await self.async_save(data)
+        if self._data is not None:
+            # Home Assistant is stopping and the write has been put off to the very end.
+            await self._async_handle_write_data()
+        if self._write_error is not None:
+            raise self._write_error
+
+    @override
+    async def _async_write_data(self, data: dict[str, Any]) -> None:
+        try:
+            await super()._async_write_data(data)
+        except (SerializationError, WriteError) as err:
+            self._write_error = err
+            raise
+
+    def read(self) -> dict[str, Any] | None:
+        """Read the file, to be called in the executor; None if there is none.
+
+        Raises UnreadableStoreError for a file that is damaged or of a newer version.
+        """
+        try:
+            raw = Path(self.path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as err:
+            raise UnreadableStoreError(f"{self.path}: {err.strerror}") from err
+        try:
+            content = json_loads_object(raw)
+            version, minor = content["version"], content.get("minor_version", 1)
+            data = content["data"]
+            if not (isinstance(version, int) and isinstance(minor, int)):
+                raise TypeError("version is not a number")
+            if version > self.version:
+                raise UnreadableStoreError(
+                    f"{self.path} was written by a newer version of Media Scrobbler"
+                )
+            if not isinstance(data, dict):
+                raise TypeError("data is not an object")
+            if (version, minor) < (self.version, self.minor_version) and self._migrate:
+                return self._migrate(version, minor, data)
+        except (KeyError, TypeError, ValueError) as err:
+            raise UnreadableStoreError(f"{self.path} is damaged: {err}") from err
+        return data

@@ -1,0 +1,93 @@
+"""The last webhooks of a server, with what became of them."""
+
+from collections import deque
+from datetime import datetime
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from ..const import DOMAIN
+from ..domain.event import MediaEvent
+from ..domain.outcome import Answer
+
+VERSION = 1
+MINOR_VERSION = 1
+MAX_EVENTS = 500
+SAVE_DELAY = 30.0
+"""Seconds before the log is written: it explains, it is no history."""
+
+
+class WebhookLog:
+    """What arrived and what became of it. Nothing of a request but what is named here is
+    kept: no body, no address, no webhook id."""
+
+    def __init__(self, hass: HomeAssistant, key: str) -> None:
+        """Start empty."""
+        self._store: Store[dict[str, Any]] = Store(
+            hass,
+            VERSION,
+            f"{DOMAIN}.webhook_log.{key}",
+            private=True,
+            minor_version=MINOR_VERSION,
+        )
+        self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+
+    async def async_load(self) -> None:
+        """Read the log, behind what has been added meanwhile."""
+        stored = await self._store.async_load() or {}
+        added, self._events = self._events, deque(
+            stored.get("events", []), maxlen=MAX_EVENTS
+        )
+        self._events.extend(added)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Return when the last webhook arrived, in UTC."""
+        if not self._events:
+            return None
+        return dt_util.parse_datetime(self._events[-1]["at"])
+
+    @property
+    def last(self) -> dict[str, Any] | None:
+        """Return the last webhook."""
+        return self._events[-1] if self._events else None
+
+    @callback
+    def add(self, at: datetime, answer: Answer, event: MediaEvent | None) -> None:
+        """Add a webhook."""
+        entry: dict[str, Any] = {
+            "at": at.isoformat(),
+            "outcome": answer.outcome.value,
+            "reason": answer.reason,
+        }
+        if event is not None:
+            entry["event"] = event.name
+            for key, party in (
+                ("server", event.server),
+                ("account", event.account),
+                ("player", event.player),
+            ):
+                if party is not None and (name := party.name or party.id):
+                    entry[key] = name
+            if event.server.id:
+                entry["server_identity"] = event.server.id
+        if answer.title is not None and (label := answer.title.label):
+            entry["title"] = label
+        if answer.viewers:
+            entry["viewers"] = list(answer.viewers)
+        self._events.append(entry)
+        self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+
+    def newest(self, limit: int = MAX_EVENTS) -> list[dict[str, Any]]:
+        """Return the last webhooks, newest first."""
+        return [dict(entry) for entry in list(self._events)[: -limit - 1 : -1]]
+
+    async def async_remove(self) -> None:
+        """Remove the file."""
+        self._events.clear()
+        await self._store.async_remove()
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"events": list(self._events)}

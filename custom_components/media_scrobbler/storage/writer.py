@@ -1,0 +1,143 @@
+"""Writing that is shared, confirmed and never given up."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+
+from ..const import DOMAIN
+from .store import ConfirmingStore
+
+RETRY_DELAYS = (5, 15, 60, 300)
+"""Seconds between attempts to write what could not be written; the last one repeats."""
+
+
+class StorageWriteError(HomeAssistantError):
+    """A change is kept in memory and will be written as soon as that is possible."""
+
+
+class Writer:
+    """Writes the newest state of one store.
+
+    Whoever asks while a write is under way shares the next one. What could not be written
+    is tried again until it can be.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        store: ConfirmingStore,
+        snapshot: Callable[[], dict[str, Any]],
+        on_trouble: Callable[[], None],
+    ) -> None:
+        """Take the store and where its data comes from.
+
+        `snapshot` is called in the event loop, what it returns is serialised in the
+        executor. `on_trouble` is called whenever `failing` has changed.
+        """
+        self._hass = hass
+        self._store = store
+        self._snapshot = snapshot
+        self._on_trouble = on_trouble
+        self._dirty = False
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._retrying: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Return whether everything is on disk."""
+        return not self._dirty and self._writing is None
+
+    @property
+    def failing(self) -> bool:
+        """Return whether the last write failed and is being tried again."""
+        return self._retrying is not None
+
+    @callback
+    def save(self, *, changed: bool = True) -> asyncio.Future[None] | None:
+        """Have the present state written.
+
+        Returns what to wait for: it raises StorageWriteError if the write fails. Returns
+        None if nothing has changed since the last write.
+        """
+        self._dirty = self._dirty or changed
+        if self.idle:
+            return None
+        written: asyncio.Future[None] = self._hass.loop.create_future()
+        self._waiting.append(written)
+        if self._writing is None:
+            # Not at once: what else happens in this turn of the loop goes along.
+            self._writing = self._hass.async_create_task(
+                self._async_write(), f"{self._store.key} write", eager_start=False
+            )
+        return written
+
+    async def async_flush(self) -> None:
+        """Try to write what is waiting, as when Home Assistant stops."""
+        if (written := self.save(changed=False)) is not None:
+            await asyncio.wait([written])
+            written.exception()
+
+    async def async_settled(self) -> None:
+        """Return when nothing waits to be tried again."""
+        while self._retrying is not None:
+            await asyncio.wait([self._retrying])
+
+    async def async_remove(self) -> None:
+        """Remove the file, after any write that is under way."""
+        self._dirty = False
+        if self._retrying is not None:
+            self._retrying.cancel()
+            self._retrying = None
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        await self._store.async_remove()
+
+    async def _async_write(self) -> None:
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, []
+                error = await self._async_write_once()
+                for future in waiting:
+                    if future.done():
+                        continue
+                    if error is None:
+                        future.set_result(None)
+                    else:
+                        future.set_exception(error)
+        finally:
+            self._writing = None
+
+    async def _async_write_once(self) -> StorageWriteError | None:
+        if not self._dirty:
+            return None
+        self._dirty = False
+        try:
+            await self._store.async_confirm_save(self._snapshot())
+        except (HomeAssistantError, OSError) as err:
+            self._dirty = True
+            if self._retrying is None:
+                self._retrying = self._hass.async_create_background_task(
+                    self._async_retry(), f"{self._store.key} retry"
+                )
+                self._on_trouble()
+            error = StorageWriteError(
+                translation_domain=DOMAIN,
+                translation_key="not_written",
+                translation_placeholders={"path": self._store.path},
+            )
+            error.__cause__ = err
+            return error
+        return None
+
+    async def _async_retry(self) -> None:
+        attempt = 0
+        while self._dirty:
+            await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
+            attempt += 1
+            await self.async_flush()
+        self._retrying = None
+        self._on_trouble()

@@ -1,0 +1,180 @@
+"""Viewers: people whose watching is recorded, and the set-up of their entries."""
+
+from datetime import datetime
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+
+from .const import (
+    CONF_ACCOUNTS,
+    CONF_MEDIA_TYPES,
+    CONF_PERSON,
+    EVENT_RATING,
+    EVENT_SCROBBLE,
+)
+from .domain.play import Play, Source
+from .domain.title import PLAYABLE, Title
+from .published import scrobble_data, title_data, viewer_data
+from .issues import async_note_storage_trouble
+from .signals import Updates, signal_event
+from .storage.history import History, Recorded
+from .storage.ratings import Ratings
+from .storage.writer import StorageWriteError
+
+type ViewerConfigEntry = ConfigEntry[Viewer]
+
+PLATFORMS = [Platform.CALENDAR, Platform.EVENT, Platform.SENSOR]
+
+EVENT_WATCHING = "watching"
+
+
+class Viewer:
+    """A person with a watch history and ratings.
+
+    It lives as long as its entry is there and enabled, whether or not that is loaded:
+    plays are recorded while the entry reloads.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: ViewerConfigEntry) -> None:
+        """Take the entry; what is stored is read by `async_load`."""
+        self._hass = hass
+        self.entry = entry
+        self.history = History(
+            hass, f"history.{entry.entry_id}", on_trouble=self._trouble
+        )
+        self.ratings = Ratings(
+            hass, f"ratings.{entry.entry_id}", on_trouble=self._trouble
+        )
+        self.updates = Updates(hass, entry.entry_id)
+
+    @property
+    def name(self) -> str:
+        """Return the viewer's name."""
+        return self.entry.title
+
+    @property
+    def person(self) -> str | None:
+        """Return the entity id of the person that the viewer is."""
+        return self.entry.data.get(CONF_PERSON)
+
+    @property
+    def accounts(self) -> list[str]:
+        """Return the keys of the accounts that the viewer watches with."""
+        return list(self.entry.data.get(CONF_ACCOUNTS, ()))
+
+    @property
+    def media_types(self) -> list[str]:
+        """Return the media types that are recorded."""
+        return list(self.entry.options.get(CONF_MEDIA_TYPES, PLAYABLE))
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why."""
+        return self.history.unreadable | self.ratings.unreadable
+
+    async def async_load(self) -> None:
+        """Read what is stored; reads again what could not be read before."""
+        await self.history.async_reload_unreadable()
+        await self.ratings.async_load()
+
+    async def async_record(
+        self, title: Title, watched_at: datetime, source: Source
+    ) -> Recorded:
+        """Record a completed title and publish it once it is on disk.
+
+        Raises StorageWriteError if it cannot be written now; it is published later then.
+        """
+        recorded = await self.history.async_record(title, watched_at, source)
+        if recorded.saved is not None:
+            try:
+                await recorded.saved
+            except StorageWriteError:
+                self._hass.async_create_background_task(
+                    self._async_publish_later(recorded, source),
+                    f"publish {self.entry.entry_id}",
+                )
+                raise
+        self._publish_play(recorded, source)
+        return recorded
+
+    async def async_rate(
+        self, title: Title, rating: float | None, rated_at: datetime
+    ) -> bool:
+        """Rate a title, or take its rating back; returns whether that is new."""
+        if not await self.ratings.async_set(title, rating, rated_at):
+            return False
+        data = {**viewer_data(self), **title_data(title)}
+        if rating is not None:
+            data["rating"] = rating
+        self._hass.bus.async_fire(EVENT_RATING, data)
+        self._tell("unrated" if rating is None else "rated", data)
+        return True
+
+    async def async_change_play(
+        self, play_id: str, title: Title | None, watched_at: datetime | None
+    ) -> Play:
+        """Correct a play's title or time; raises KeyError if there is no such play."""
+
+        def corrected(play: Play) -> Play:
+            return Play(
+                id=play.id,
+                title=title or play.title,
+                watched_at=watched_at or play.watched_at,
+                sources=play.sources,
+            )
+
+        _, play = await self.history.async_change(play_id, corrected)
+        assert play is not None
+        self.updates.send()
+        return play
+
+    async def async_remove_play(self, play_id: str) -> Play:
+        """Remove a play; raises KeyError if there is no such play."""
+        play, _ = await self.history.async_change(play_id, lambda _: None)
+        self._tell("removed", {"play_id": play.id, **title_data(play.title)})
+        self.updates.send()
+        return play
+
+    async def async_flush(self) -> None:
+        """Try to write what is waiting, as when Home Assistant stops."""
+        await self.history.async_flush()
+        await self.ratings.async_flush()
+
+    async def async_remove(self) -> None:
+        """Remove everything that is stored."""
+        self.updates.stop()
+        await self.history.async_remove()
+        await self.ratings.async_remove()
+
+    async def _async_publish_later(self, recorded: Recorded, source: Source) -> None:
+        await self.history.async_settled()
+        self._publish_play(recorded, source)
+
+    @callback
+    def _publish_play(self, recorded: Recorded, source: Source) -> None:
+        if not recorded.merged:
+            data = scrobble_data(self, recorded.play, source)
+            self._hass.bus.async_fire(EVENT_SCROBBLE, data)
+            self._tell("watched", data)
+        self.updates.send()
+
+    @callback
+    def _tell(self, event_type: str, data: dict[str, object]) -> None:
+        async_dispatcher_send(
+            self._hass,
+            signal_event(self.entry.entry_id),
+            EVENT_WATCHING,
+            event_type,
+            data,
+        )
+
+    @callback
+    def _trouble(self) -> None:
+        async_note_storage_trouble(
+            self._hass,
+            self.entry,
+            failing=self.history.failing or self.ratings.failing,
+            unreadable=self.unreadable,
+        )

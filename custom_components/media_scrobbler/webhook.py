@@ -1,0 +1,192 @@
+"""Receiving: HTTP in, outcome out."""
+
+import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
+import logging
+from typing import TYPE_CHECKING, override
+
+from aiohttp.hdrs import METH_GET, METH_HEAD, METH_POST, METH_PUT
+from aiohttp.web import Request, Response
+
+from homeassistant.components import webhook
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.json import json_bytes
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .domain.body import decode
+from .domain.event import MediaEvent
+from .domain.fields import PayloadError
+from .domain.outcome import Answer, Outcome
+
+if TYPE_CHECKING:
+    from .scrobbler import Scrobbler
+    from .server import Server
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request that are read. Posters come to a few hundred thousand."""
+
+LARGE_BODY = 64 * 1024
+"""Bytes from which on a request is decoded outside the event loop."""
+
+_METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
+
+
+class WebhookReceiver:
+    """Registers the servers' webhooks with Home Assistant and answers them."""
+
+    def __init__(self, hass: HomeAssistant, scrobbler: Scrobbler) -> None:
+        """Take whom to hand media events to."""
+        self._hass = hass
+        self._scrobbler = scrobbler
+        self._servers: dict[str, Server] = {}
+        self._local_only: dict[str, bool] = {}
+        self._mask = _MaskWebhookIds(self._servers)
+        logging.getLogger(webhook.__name__).addFilter(self._mask)
+
+    @callback
+    def sync(self, servers: Iterable[Server]) -> None:
+        """Register the webhooks of these servers and no others.
+
+        What stays as it is is not touched: between the end of a webhook and its return
+        Home Assistant would answer that all is well, and a play would be lost.
+        """
+        wanted = {server.webhook_id: server for server in servers}
+        for webhook_id in self._servers.keys() - wanted.keys():
+            webhook.async_unregister(self._hass, webhook_id)
+            del self._servers[webhook_id], self._local_only[webhook_id]
+        for webhook_id, server in wanted.items():
+            if self._local_only.get(webhook_id) is not server.local_only:
+                webhook.async_unregister(self._hass, webhook_id)
+                webhook.async_register(
+                    self._hass,
+                    DOMAIN,
+                    server.entry.title,
+                    webhook_id,
+                    self._async_handle,
+                    local_only=server.local_only,
+                    allowed_methods=_METHODS,
+                )
+                self._local_only[webhook_id] = server.local_only
+            self._servers[webhook_id] = server
+
+    async def _async_handle(
+        self, hass: HomeAssistant, webhook_id: str, request: Request
+    ) -> Response:
+        server = self._servers[webhook_id]
+        if request.method not in (METH_POST, METH_PUT):
+            return _response(
+                Answer(
+                    Outcome.IGNORED,
+                    "this is the address of a webhook: have the server POST to it",
+                ),
+                HTTPStatus.METHOD_NOT_ALLOWED,
+            )
+        body = await _read(request)
+        if body is None:
+            answer = Answer(Outcome.REJECTED, f"the body is larger than {MAX_BODY} bytes")
+            server.note(answer, None, dt_util.utcnow())
+            return _response(answer, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        # A sender that hangs up must not take a play with it.
+        task = hass.async_create_task(
+            self._async_answer(server, body, request.headers.get("Content-Type", "")),
+            f"{DOMAIN} webhook",
+            eager_start=True,
+        )
+        return await asyncio.shield(task)
+
+    async def _async_answer(
+        self, server: Server, raw: bytes, content_type: str
+    ) -> Response:
+        event: MediaEvent | None = None
+        try:
+            body = (
+                await self._hass.async_add_executor_job(decode, raw, content_type)
+                if len(raw) > LARGE_BODY
+                else decode(raw, content_type)
+            )
+            event = server.parse(body.payload)
+        except PayloadError as err:
+            return self._refuse(server, None, str(err), HTTPStatus.BAD_REQUEST)
+        if not server.limit.allows(self._hass.loop.time(), is_play=event.completed):
+            return self._refuse(
+                server,
+                event,
+                "more webhooks than any household makes",
+                HTTPStatus.TOO_MANY_REQUESTS,
+            )
+        if not server.webhook_enabled:
+            answer = Answer(
+                Outcome.IGNORED, "the webhook is switched off", event.name, event.title
+            )
+            server.note(answer, event, dt_util.utcnow())
+            return _response(answer)
+        return _response(
+            await self._scrobbler.async_process(server, event, body.thumb)
+        )
+
+    def _refuse(
+        self, server: Server, event: MediaEvent | None, reason: str, status: HTTPStatus
+    ) -> Response:
+        if event is None and not server.limit.allows(
+            self._hass.loop.time(), is_play=False
+        ):
+            status = HTTPStatus.TOO_MANY_REQUESTS
+        answer = Answer(Outcome.REJECTED, reason, event.name if event else None)
+        server.note(answer, event, dt_util.utcnow())
+        return _response(answer, status)
+
+
+class _MaskWebhookIds(logging.Filter):
+    """Keeps the secret part of our webhooks' URLs out of Home Assistant's own log lines."""
+
+    def __init__(self, webhook_ids: Iterable[str]) -> None:
+        """Take the ids, as they are at the time of a log line."""
+        super().__init__()
+        self._webhook_ids = webhook_ids
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the ids among the arguments of a record."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                "**REDACTED**"
+                if isinstance(argument, str) and argument in self._webhook_ids
+                else argument
+                for argument in record.args
+            )
+        return True
+
+
+
+
+async def _read(request: Request) -> bytes | None:
+    """Return the body, None as soon as it turns out to be too large."""
+    if (request.content_length or 0) > MAX_BODY:
+        return None
+    body = b""
+    while chunk := await request.content.read(MAX_BODY + 1):
+        body = body + chunk if body else chunk
+        if len(body) > MAX_BODY:
+            return None
+    return body
+
+
+def _response(answer: Answer, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return an answer as HTTP."""
+    content: dict[str, object] = {
+        "outcome": answer.outcome.value,
+        "reason": answer.reason,
+    }
+    if answer.event is not None:
+        content["event"] = answer.event
+    if answer.title is not None:
+        content["title"] = answer.title.label
+        content["ids"] = answer.title.ids
+    content["viewers"] = answer.viewers
+    return Response(
+        body=json_bytes(content), status=status, content_type="application/json"
+    )

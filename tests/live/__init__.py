@@ -1,0 +1,1 @@
+"""Running the integration in a real Home Assistant: no harness, no doubles."""
