@@ -63,7 +63,9 @@ def event_data(server: Server, event: MediaEvent) -> dict[str, Any]:
             player_id=event.player.id if event.player else None,
         ),
         **(title_data(event.title) if event.title else {}),
-        **_known(position=round(event.position) if event.position is not None else None),
+        **_known(
+            position=round(event.position) if event.position is not None else None
+        ),
     }
 
 

@@ -1,6 +1,6 @@
 """Repair flows: what a person can do about an issue."""
 
-from typing import Any, override
+from typing import Any
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
@@ -16,7 +16,6 @@ class ReadAgainFlow(RepairsFlow):
         """Take the viewer's entry id."""
         self._entry_id = entry_id
 
-    @override
     async def async_step_init(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import batched
+from typing import Any
 
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
@@ -23,6 +25,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import (
+    CONF_CLOUDHOOK,
     CONF_KIND,
     DOMAIN,
     EVENT_LIBRARY_ADDED,
@@ -32,23 +35,27 @@ from .const import (
 )
 from .domain.event import Action, LibraryChange, MediaEvent, RatingChange
 from .domain.outcome import Answer, Outcome
-from .domain.play import Source, SourceKind
+from .domain.play import Play, Source, SourceKind
 from .domain.rules import believed_time, is_identified, refusal
 from .domain.title import PLAYABLE, Title
 from .published import event_data, viewer_data
 from .server import Server
 from .signals import signal_event
-from .storage.accounts import Account, Accounts
+from .storage.accounts import ANONYMOUS, Account, Accounts
 from .storage.history import History
 from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
 from .webhook import WebhookReceiver
+from .webhook_url import async_delete_cloud_url
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
 
 MAX_HELD = 20_000
 """Plays that wait for one account to be linked; further ones are not kept."""
+
+ADOPTED_AT_ONCE = 100
+"""Held plays that are moved together: they share their writes."""
 
 _NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
 
@@ -83,7 +90,10 @@ class Scrobbler:
     async def async_setup(self) -> None:
         """Read what is stored and start to take webhooks."""
         await self.accounts.async_load()
+        self._receiver.start()
         self._sync()
+        for account in self.accounts:
+            self._discover(account)
         async_dispatcher_connect(
             self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed
         )
@@ -95,7 +105,7 @@ class Scrobbler:
 
     @callback
     def _entry_changed(
-        self, _change: ConfigEntryChange, entry: ConfigEntry[object]
+        self, _change: ConfigEntryChange, entry: ConfigEntry[Any]
     ) -> None:
         if entry.domain == DOMAIN:
             self._sync()
@@ -103,7 +113,9 @@ class Scrobbler:
     @callback
     def _sync(self) -> None:
         """Bring servers, viewers and links in step with the config entries."""
-        entries = self._hass.config_entries.async_entries(DOMAIN, include_disabled=False)
+        entries = self._hass.config_entries.async_entries(
+            DOMAIN, include_disabled=False
+        )
         self._ignored = {
             entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
         }
@@ -130,29 +142,50 @@ class Scrobbler:
         newly_linked = links.keys() - self._links.keys()
         self._links = {key: tuple(linked) for key, linked in links.items()}
         self._receiver.sync(servers.values())
+        for key in newly_linked:
+            self._end_discovery(key)
         if newly_linked:
             self._hass.async_create_task(
                 self._async_adopt(newly_linked), f"{DOMAIN} adopt", eager_start=False
             )
 
-    async def async_remove_entry(self, entry: ConfigEntry[object]) -> None:
+    def runtime_of(self, entry: ConfigEntry[Any]) -> Server | Viewer:
+        """Return the server or viewer of an entry that is enabled."""
+        entry_id = entry.entry_id
+        return self.viewers.get(entry_id) or self.servers[entry_id]
+
+    def is_linked(self, account: Account) -> bool:
+        """Return whether somebody's watching is recorded from an account."""
+        return account.key in self._links
+
+    def account_label(self, account: Account) -> str | None:
+        """Return an account as a person knows it, None if its server is gone."""
+        if (server := self.servers.get(account.server_id)) is None:
+            return None
+        name = account.name or ("?" if account.id == ANONYMOUS else account.id)
+        return f"{name} ({server.entry.title})"
+
+    async def async_remove_entry(self, entry: ConfigEntry[Any]) -> None:
         """Remove what belongs to an entry that is being removed."""
         if (viewer := self.viewers.pop(entry.entry_id, None)) is not None:
             await viewer.async_remove()
         elif (server := self.servers.pop(entry.entry_id, None)) is not None:
             self._receiver.sync(self.servers.values())
+            if entry.data.get(CONF_CLOUDHOOK):
+                await async_delete_cloud_url(self._hass, server.webhook_id)
             await server.async_remove()
             for account in [
                 account
                 for account in self.accounts
                 if account.server_id == entry.entry_id
             ]:
-                self._discovered.discard(account.key)
+                self._end_discovery(account.key)
                 await self._history_held_for(account).async_remove()
                 self._held.pop(account.key, None)
             self.accounts.forget(entry.entry_id)
 
     async def _async_final_write(self, _event: Event) -> None:
+        self._receiver.stop()
         for viewer in self.viewers.values():
             await viewer.async_flush()
         for held in self._held.values():
@@ -218,7 +251,7 @@ class Scrobbler:
             return answer(Outcome.UPDATED, f"{event.library} media, published")
 
         watcher = self._watcher(server, event)
-        self._discover(server, watcher)
+        self._discover(watcher.account)
         if event.rating is not None:
             outcome, reason = await self._async_rate(watcher, event, event.rating, now)
             return answer(outcome, reason, watcher.viewers)
@@ -303,7 +336,10 @@ class Scrobbler:
             except StorageWriteError:
                 return Outcome.HELD, _NOT_WRITTEN
             except UnreadableStoreError:
-                return Outcome.REJECTED, "the viewer's ratings cannot be read; see repairs"
+                return (
+                    Outcome.REJECTED,
+                    "the viewer's ratings cannot be read; see repairs",
+                )
         if not changed:
             return Outcome.IGNORED, "the rating was known"
         return Outcome.UPDATED, "rating removed" if rating.value is None else "rated"
@@ -312,11 +348,17 @@ class Scrobbler:
 
     def _history_held_for(self, account: Account) -> History:
         if (held := self._held.get(account.key)) is None:
-            held = self._held[account.key] = History(self._hass, f"inbox.{account.slug}")
+            held = self._held[account.key] = History(
+                self._hass, f"inbox.{account.slug}"
+            )
         return held
 
     async def _async_hold(
-        self, account: Account | None, title: Title, watched_at: datetime, source: Source
+        self,
+        account: Account | None,
+        title: Title,
+        watched_at: datetime,
+        source: Source,
     ) -> tuple[Outcome, str]:
         if account is None:
             return Outcome.REJECTED, "this server reports more accounts than can be"
@@ -340,27 +382,40 @@ class Scrobbler:
 
     async def _async_adopt(self, keys: Iterable[str]) -> None:
         """Move held plays of accounts into the histories of their viewers."""
-        for key in keys:
-            if (account := self.accounts.get(key)) is None:
+        for account in map(self.accounts.get, keys):
+            if account is None:
                 continue
             held = self._history_held_for(account)
-            for play in reversed(await held.async_plays()):
-                viewers = self._links.get(key, ())
-                for viewer in viewers:
-                    if refusal(play.title, viewer.media_types) is not None:
-                        continue
-                    for source in play.sources:
-                        await viewer.async_record(play.title, play.watched_at, source)
-                if viewers:
-                    await held.async_change(play.id, lambda _: None)
+            while (viewers := self._links.get(account.key)) and (
+                plays := await held.async_plays()
+            ):
+                for some in batched(reversed(plays), ADOPTED_AT_ONCE, strict=False):
+                    try:
+                        await asyncio.gather(
+                            *(self._async_credit(viewers, play) for play in some)
+                        )
+                        await asyncio.gather(
+                            *(
+                                held.async_change(play.id, lambda _: None)
+                                for play in some
+                            )
+                        )
+                    except StorageWriteError:
+                        # What is in both is merged when this is tried at the next start.
+                        return
+
+    async def _async_credit(self, viewers: Iterable[Viewer], play: Play) -> None:
+        for viewer in viewers:
+            if refusal(play.title, viewer.media_types) is None:
+                for source in play.sources:
+                    await viewer.async_record(play.title, play.watched_at, source)
 
     @callback
-    def _discover(self, server: Server, watcher: _Watcher) -> None:
+    def _discover(self, account: Account | None) -> None:
         """Offer an account that nobody is linked to as a viewer."""
-        account = watcher.account
         if (
             account is None
-            or watcher.viewers
+            or account.key in self._links
             or account.key in self._discovered
             or account.key in self._ignored
         ):
@@ -372,6 +427,17 @@ class Scrobbler:
             context={"source": SOURCE_INTEGRATION_DISCOVERY},
             data={"account": account.key},
         )
+
+    @callback
+    def _end_discovery(self, key: str) -> None:
+        """Take back the offer of an account that has been linked by hand."""
+        self._discovered.discard(key)
+        flows = self._hass.config_entries.flow
+        for flow in flows.async_progress_by_handler(
+            DOMAIN, match_context={"unique_id": key}
+        ):
+            if flow["context"]["source"] == SOURCE_INTEGRATION_DISCOVERY:
+                flows.async_abort(flow["flow_id"])
 
     # Publishing
 

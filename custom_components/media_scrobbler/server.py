@@ -7,6 +7,7 @@ from functools import partial
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
@@ -17,6 +18,7 @@ from .const import (
     CONF_PLAYERS,
     CONF_SERVERS,
     CONF_WEBHOOK_ENABLED,
+    DOMAIN,
 )
 from .domain.event import Action, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
@@ -28,8 +30,6 @@ from .signals import Updates, signal_player
 from .storage.webhook_log import WebhookLog
 
 type ServerConfigEntry = ConfigEntry[Server]
-
-PLATFORMS = [Platform.EVENT, Platform.MEDIA_PLAYER, Platform.SENSOR, Platform.SWITCH]
 
 MAX_PLAYERS = 200
 """Players shown per server: whoever knows the URL could invent any number."""
@@ -50,8 +50,15 @@ class Server:
     webhooks are taken while the entry reloads.
     """
 
+    platforms = (
+        Platform.EVENT,
+        Platform.MEDIA_PLAYER,
+        Platform.SENSOR,
+        Platform.SWITCH,
+    )
+
     def __init__(self, hass: HomeAssistant, entry: ServerConfigEntry) -> None:
-        """Take the entry."""
+        """Take the entry; what is stored is read by `async_load`."""
         self._hass = hass
         self.entry = entry
         self.type = ServerType(entry.data[CONF_KIND])
@@ -180,12 +187,19 @@ class Server:
         )
 
     @callback
-    def forget_player(self, key: str) -> None:
-        """Forget a player whose device has been removed."""
-        if (cancel := self._timers.pop(key, None)) is not None:
-            cancel()
-        self.playbacks.pop(key, None)
-        self.artwork.pop(key, None)
+    def forget_device(self, device: DeviceEntry) -> bool:
+        """Forget the player whose device is removed; False for the server's own device."""
+        prefix = f"{self.entry.entry_id}_"
+        for domain, identifier in device.identifiers:
+            if domain != DOMAIN or not identifier.startswith(prefix):
+                continue
+            key = identifier.removeprefix(prefix)
+            if (cancel := self._timers.pop(key, None)) is not None:
+                cancel()
+            self.playbacks.pop(key, None)
+            self.artwork.pop(key, None)
+            return True
+        return False
 
     @callback
     def stop(self) -> None:
@@ -194,6 +208,10 @@ class Server:
         for cancel in self._timers.values():
             cancel()
         self._timers.clear()
+
+    async def async_load(self) -> None:
+        """Read what is stored."""
+        await self.log.async_load()
 
     async def async_remove(self) -> None:
         """Remove what is stored about the server; histories stay."""

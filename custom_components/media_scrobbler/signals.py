@@ -1,6 +1,5 @@
 """What entities listen to, by config entry."""
 
-from collections.abc import Callable
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
@@ -62,5 +61,3 @@ class Updates:
         if self._pause is not None:
             self._pause()
             self._pause = None
-
-

@@ -1,10 +1,12 @@
 """Viewers: people whose watching is recorded, and the set-up of their entries."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 
 from .const import (
@@ -16,16 +18,14 @@ from .const import (
 )
 from .domain.play import Play, Source
 from .domain.title import PLAYABLE, Title
-from .published import scrobble_data, title_data, viewer_data
 from .issues import async_note_storage_trouble
+from .published import scrobble_data, title_data, viewer_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
 from .storage.ratings import Ratings
 from .storage.writer import StorageWriteError
 
 type ViewerConfigEntry = ConfigEntry[Viewer]
-
-PLATFORMS = [Platform.CALENDAR, Platform.EVENT, Platform.SENSOR]
 
 EVENT_WATCHING = "watching"
 
@@ -36,6 +36,8 @@ class Viewer:
     It lives as long as its entry is there and enabled, whether or not that is loaded:
     plays are recorded while the entry reloads.
     """
+
+    platforms = (Platform.CALENDAR, Platform.EVENT, Platform.SENSOR)
 
     def __init__(self, hass: HomeAssistant, entry: ViewerConfigEntry) -> None:
         """Take the entry; what is stored is read by `async_load`."""
@@ -112,23 +114,13 @@ class Viewer:
         self._tell("unrated" if rating is None else "rated", data)
         return True
 
-    async def async_change_play(
-        self, play_id: str, title: Title | None, watched_at: datetime | None
+    async def async_correct_play(
+        self, play_id: str, correct: Callable[[Play], Play]
     ) -> Play:
-        """Correct a play's title or time; raises KeyError if there is no such play."""
-
-        def corrected(play: Play) -> Play:
-            return Play(
-                id=play.id,
-                title=title or play.title,
-                watched_at=watched_at or play.watched_at,
-                sources=play.sources,
-            )
-
-        _, play = await self.history.async_change(play_id, corrected)
-        assert play is not None
+        """Correct a play; raises KeyError if there is no such play."""
+        _, play = await self.history.async_change(play_id, correct)
         self.updates.send()
-        return play
+        return play or _
 
     async def async_remove_play(self, play_id: str) -> Play:
         """Remove a play; raises KeyError if there is no such play."""
@@ -136,6 +128,10 @@ class Viewer:
         self._tell("removed", {"play_id": play.id, **title_data(play.title)})
         self.updates.send()
         return play
+
+    def forget_device(self, device: DeviceEntry) -> bool:
+        """Return that a viewer's only device stays as long as the viewer."""
+        return False
 
     async def async_flush(self) -> None:
         """Try to write what is waiting, as when Home Assistant stops."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, override
 
 from aiohttp.hdrs import METH_GET, METH_HEAD, METH_POST, METH_PUT
 from aiohttp.web import Request, Response
-
 from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.json import json_bytes
@@ -23,8 +22,6 @@ from .domain.outcome import Answer, Outcome
 if TYPE_CHECKING:
     from .scrobbler import Scrobbler
     from .server import Server
-
-_LOGGER = logging.getLogger(__name__)
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request that are read. Posters come to a few hundred thousand."""
@@ -45,7 +42,16 @@ class WebhookReceiver:
         self._servers: dict[str, Server] = {}
         self._local_only: dict[str, bool] = {}
         self._mask = _MaskWebhookIds(self._servers)
+
+    @callback
+    def start(self) -> None:
+        """Begin to mask webhook ids in the log."""
         logging.getLogger(webhook.__name__).addFilter(self._mask)
+
+    @callback
+    def stop(self) -> None:
+        """End what `start` began."""
+        logging.getLogger(webhook.__name__).removeFilter(self._mask)
 
     @callback
     def sync(self, servers: Iterable[Server]) -> None:
@@ -87,7 +93,9 @@ class WebhookReceiver:
             )
         body = await _read(request)
         if body is None:
-            answer = Answer(Outcome.REJECTED, f"the body is larger than {MAX_BODY} bytes")
+            answer = Answer(
+                Outcome.REJECTED, f"the body is larger than {MAX_BODY} bytes"
+            )
             server.note(answer, None, dt_util.utcnow())
             return _response(answer, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         # A sender that hangs up must not take a play with it.
@@ -124,9 +132,7 @@ class WebhookReceiver:
             )
             server.note(answer, event, dt_util.utcnow())
             return _response(answer)
-        return _response(
-            await self._scrobbler.async_process(server, event, body.thumb)
-        )
+        return _response(await self._scrobbler.async_process(server, event, body.thumb))
 
     def _refuse(
         self, server: Server, event: MediaEvent | None, reason: str, status: HTTPStatus
@@ -161,12 +167,8 @@ class _MaskWebhookIds(logging.Filter):
         return True
 
 
-
-
 async def _read(request: Request) -> bytes | None:
     """Return the body, None as soon as it turns out to be too large."""
-    if (request.content_length or 0) > MAX_BODY:
-        return None
     body = b""
     while chunk := await request.content.read(MAX_BODY + 1):
         body = body + chunk if body else chunk

@@ -122,7 +122,9 @@ class Fields(Mapping[str, Any]):
             return None
         if not isinstance(value, dict):
             raise self._wrong(key, "an object")
-        return Fields(value, f"{self._where}.{key}" if self._where != "payload" else key)
+        return Fields(
+            value, f"{self._where}.{key}" if self._where != "payload" else key
+        )
 
     def objects(self, key: str) -> list[Fields]:
         """Return a list of nested objects; a missing list is empty."""

@@ -104,8 +104,10 @@ def advance(
 
 
 def _same(before: Title | None, after: Title | None) -> bool:
-    return before is not None and after is not None and (
-        before == after or same_title(before, after)
+    return (
+        before is not None
+        and after is not None
+        and (before == after or same_title(before, after))
     )
 
 

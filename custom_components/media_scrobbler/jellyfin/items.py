@@ -36,7 +36,8 @@ _MEDIA_TYPES = {
 # The providers whose id is the item's own. A track also carries those of its album and
 # artists, a movie that of its collection: they are not the item.
 _SCREEN = {
-    name: name for name in ("tmdb", "imdb", "tvdb", "anidb", "anilist", "tvmaze", "tvrage")
+    name: name
+    for name in ("tmdb", "imdb", "tvdb", "anidb", "anilist", "tvmaze", "tvrage")
 } | {"myanimelist": "myanimelist", "mal": "myanimelist"}
 _PROVIDERS = {
     MediaType.TRACK: {

@@ -43,7 +43,7 @@ _LIBRARY = {
     "ItemDeleted": LibraryChange.REMOVED,
     "library.deleted": LibraryChange.REMOVED,
 }
-_SERVER_EVENTS = {
+SERVER_EVENTS = {
     "SessionStarted": "session_start",
     "SessionEnded": "session_end",
     "system.serverrestartrequired": "pending_restart",
@@ -68,8 +68,8 @@ def parse(fields: Fields) -> MediaEvent:
         "account": _account(fields.object("User"), session),
         "player": _player(session),
     }
-    if name in _SERVER_EVENTS:
-        return MediaEvent(**common, server_event=_SERVER_EVENTS[name])
+    if name in SERVER_EVENTS:
+        return MediaEvent(**common, server_event=SERVER_EVENTS[name])
     if name in _UNMARKS:
         return MediaEvent(**common, ignored="marked as unwatched; history keeps plays")
     if not (name in _ACTIONS or name in _COMPLETIONS or name in _LIBRARY):

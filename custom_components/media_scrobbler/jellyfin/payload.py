@@ -30,7 +30,7 @@ _ACTIONS = {
     "PlaybackStop": Action.STOP,
 }
 _LIBRARY = {"ItemAdded": LibraryChange.ADDED, "ItemDeleted": LibraryChange.REMOVED}
-_SERVER_EVENTS = {
+SERVER_EVENTS = {
     "PendingRestart": "pending_restart",
     "TaskCompleted": "task_completed",
     "AuthenticationFailure": "authentication_failure",
@@ -71,16 +71,19 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         "account": _account(fields),
         "player": _player(fields),
     }
-    if name in _SERVER_EVENTS:
-        return MediaEvent(**common, server_event=_SERVER_EVENTS[name])
+    if name in SERVER_EVENTS:
+        return MediaEvent(**common, server_event=SERVER_EVENTS[name])
     if name == "UserDataSaved":
         reason = fields.text("SaveReason")
         if reason != "TogglePlayed":
             return MediaEvent(
-                **common, ignored="only items marked by hand count among saved user data"
+                **common,
+                ignored="only items marked by hand count among saved user data",
             )
         if not fields.flag("Played"):
-            return MediaEvent(**common, ignored="marked as unwatched; history keeps plays")
+            return MediaEvent(
+                **common, ignored="marked as unwatched; history keeps plays"
+            )
     elif name not in _ACTIONS and name not in _LIBRARY:
         return MediaEvent(**common, ignored="events of this name are not used")
 

@@ -6,13 +6,7 @@ is not documented there is said where it is used.
 
 from typing import Any
 
-from ..domain.event import (
-    Action,
-    LibraryChange,
-    MediaEvent,
-    Party,
-    RatingChange,
-)
+from ..domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
 from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
 from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, Guid, parse_guid, scheme
@@ -31,7 +25,7 @@ _ACTIONS = {
     # Sent to the owner beside media.play when a shared user starts something.
     "playback.started": Action.PLAY,
 }
-_SERVER_EVENTS = {
+SERVER_EVENTS = {
     "admin.database.backup": "database_backup",
     "admin.database.corrupted": "database_corrupted",
     "device.new": "device_new",
@@ -60,22 +54,20 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     if name is None:
         raise PayloadError("the payload names no event; is this a Plex webhook?")
     server = _party(fields.object("Server"), "uuid")
-    common = {
+    common: dict[str, Any] = {
         "name": name,
         "server": server,
         "account": _account(fields),
         "player": _player(fields.object("Player")),
         "owned": fields.flag("owner"),
     }
-    if name in _SERVER_EVENTS:
-        return MediaEvent(**common, server_event=_SERVER_EVENTS[name])
+    if name in SERVER_EVENTS:
+        return MediaEvent(**common, server_event=SERVER_EVENTS[name])
     if name == "library.on.deck":
         return MediaEvent(**common, ignored="an item on deck is not new media")
 
     is_rating = name == "media.rate"
-    if not (
-        is_rating or name in _ACTIONS or name in ("media.scrobble", "library.new")
-    ):
+    if not (is_rating or name in _ACTIONS or name in ("media.scrobble", "library.new")):
         return MediaEvent(**common, ignored="events of this name are not used")
 
     metadata = fields.object("Metadata")

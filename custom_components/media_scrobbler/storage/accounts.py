@@ -68,7 +68,9 @@ class Accounts:
     def __iter__(self) -> Any:
         """Iterate over every account."""
         return (
-            account for accounts in self._accounts.values() for account in accounts.values()
+            account
+            for accounts in self._accounts.values()
+            for account in accounts.values()
         )
 
     def get(self, key: str) -> Account | None:
@@ -125,7 +127,11 @@ class Accounts:
         self._store.async_delay_save(
             lambda: {
                 "accounts": [
-                    {"server_id": account.server_id, "id": account.id, "name": account.name}
+                    {
+                        "server_id": account.server_id,
+                        "id": account.id,
+                        "name": account.name,
+                    }
                     for account in self
                 ]
             },

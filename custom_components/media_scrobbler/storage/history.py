@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 import re
 
-import orjson
-
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
+import orjson
 
 from ..const import DOMAIN
 from ..domain.play import Play, Source
@@ -412,7 +411,9 @@ class History:
                 self._hass,
                 self._store(part),
                 lambda: {
-                    "plays": [orjson.Fragment(raw) for raw in (part.plays or {}).values()]
+                    "plays": [
+                        orjson.Fragment(raw) for raw in (part.plays or {}).values()
+                    ]
                 },
                 self._on_trouble,
             )
@@ -498,5 +499,3 @@ def _names(title: Title) -> str:
     return "\n".join(
         name for name in (title.title, title.show, title.artist, title.album) if name
     ).casefold()
-
-

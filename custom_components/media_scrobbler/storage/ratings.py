@@ -155,7 +155,8 @@ class Ratings:
 
 def _keys(title: Title) -> list[str]:
     keys = [
-        f"{title.media_type} {kind} {value}" for kind, value in identities(title).items()
+        f"{title.media_type} {kind} {value}"
+        for kind, value in identities(title).items()
     ]
     if (name := name_identity(title)) is not None:
         keys.append(f"{title.media_type} {name}")

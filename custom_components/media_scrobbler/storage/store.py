@@ -59,7 +59,7 @@ class ConfirmingStore(Store[dict[str, Any]]):
         await self.async_save(data)
         if self._data is not None:
             # Home Assistant is stopping and the write has been put off to the very end.
-            await self._async_handle_write_data()
+            await self._async_handle_write_data()  # type: ignore[no-untyped-call]
         if self._write_error is not None:
             raise self._write_error
 
@@ -84,18 +84,17 @@ class ConfirmingStore(Store[dict[str, Any]]):
             raise UnreadableStoreError(f"{self.path}: {err.strerror}") from err
         try:
             content = json_loads_object(raw)
-            version, minor = content["version"], content.get("minor_version", 1)
+            version = int(content["version"])  # type: ignore[arg-type]
+            minor = int(content.get("minor_version", 1))  # type: ignore[arg-type]
             data = content["data"]
-            if not (isinstance(version, int) and isinstance(minor, int)):
-                raise TypeError("version is not a number")
-            if version > self.version:
-                raise UnreadableStoreError(
-                    f"{self.path} was written by a newer version of Media Scrobbler"
-                )
-            if not isinstance(data, dict):
-                raise TypeError("data is not an object")
-            if (version, minor) < (self.version, self.minor_version) and self._migrate:
-                return self._migrate(version, minor, data)
         except (KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"{self.path} is damaged: {err}") from err
+        if not isinstance(data, dict):
+            raise UnreadableStoreError(f"{self.path} is damaged: no data")
+        if version > self.version:
+            raise UnreadableStoreError(
+                f"{self.path} was written by a newer version of Media Scrobbler"
+            )
+        if (version, minor) < (self.version, self.minor_version) and self._migrate:
+            return self._migrate(version, minor, data)
         return data

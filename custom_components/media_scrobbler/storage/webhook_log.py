@@ -20,8 +20,10 @@ SAVE_DELAY = 30.0
 
 
 class WebhookLog:
-    """What arrived and what became of it. Nothing of a request but what is named here is
-    kept: no body, no address, no webhook id."""
+    """What arrived and what became of it.
+
+    Nothing else of a request is kept: no body, no address, no webhook id.
+    """
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
         """Start empty."""
@@ -33,12 +35,17 @@ class WebhookLog:
             minor_version=MINOR_VERSION,
         )
         self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+        self._loaded = False
 
     async def async_load(self) -> None:
-        """Read the log, behind what has been added meanwhile."""
+        """Read the log once, behind what has been added meanwhile."""
+        if self._loaded:
+            return
+        self._loaded = True
         stored = await self._store.async_load() or {}
-        added, self._events = self._events, deque(
-            stored.get("events", []), maxlen=MAX_EVENTS
+        added, self._events = (
+            self._events,
+            deque(stored.get("events", []), maxlen=MAX_EVENTS),
         )
         self._events.extend(added)
 

@@ -1,0 +1,70 @@
+"""Diagnostics: what helps to find a fault, without saying who watches what."""
+
+from collections import Counter
+from typing import Any
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.core import HomeAssistant
+
+from . import ScrobblerConfigEntry
+from .const import (
+    CONF_ACCOUNTS,
+    CONF_CLOUDHOOK,
+    CONF_PERSON,
+    CONF_PLAYERS,
+    CONF_SERVERS,
+)
+from .server import Server
+from .viewer import Viewer
+
+TO_REDACT = {
+    CONF_ACCOUNTS,
+    CONF_CLOUDHOOK,
+    CONF_PERSON,
+    CONF_PLAYERS,
+    CONF_SERVERS,
+    CONF_WEBHOOK_ID,
+    "title",
+    "unique_id",
+}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: ScrobblerConfigEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a server or viewer."""
+    runtime = entry.runtime_data
+    return {
+        "entry": async_redact_data(entry.as_dict(), TO_REDACT),
+        **(_server(runtime) if isinstance(runtime, Server) else _viewer(runtime)),
+    }
+
+
+def _server(server: Server) -> dict[str, Any]:
+    events = server.log.newest()
+    return {
+        "identities": len(server.identities),
+        "players": Counter(
+            playback.state.value for playback in server.playbacks.values()
+        ),
+        "webhooks": [
+            {
+                key: event[key]
+                for key in ("at", "event", "outcome", "reason")
+                if key in event
+            }
+            for event in events[:50]
+        ],
+        "outcomes": Counter(event["outcome"] for event in events),
+    }
+
+
+def _viewer(viewer: Viewer) -> dict[str, Any]:
+    return {
+        "accounts": len(viewer.accounts),
+        "plays": dict(viewer.history.index.per_type),
+        "ratings": len(viewer.ratings),
+        "failing": viewer.history.failing or viewer.ratings.failing,
+        "unreadable_files": len(viewer.unreadable),
+    }

@@ -1,0 +1,284 @@
+"""Actions: reading, correcting and adding to what is kept."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .const import DOMAIN
+from .domain.ids import external_id
+from .domain.play import Play, Source, SourceKind
+from .domain.rules import is_identified
+from .domain.title import PLAYABLE, Ids, MediaType, Title
+from .published import play_data, server_data, source_data
+from .scrobbler import DATA_SCROBBLER
+from .server import Server
+from .viewer import Viewer
+
+ATTR_END = "end"
+ATTR_LIMIT = "limit"
+ATTR_MEDIA_TYPE = "media_type"
+ATTR_PLAY_ID = "play_id"
+ATTR_QUERY = "query"
+ATTR_RATING = "rating"
+ATTR_SERVER = "server"
+ATTR_START = "start"
+ATTR_VIEWER = "viewer"
+ATTR_WATCHED_AT = "watched_at"
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 100_000
+
+_PLAYABLE = vol.In([media_type.value for media_type in PLAYABLE])
+_NUMBER = vol.All(vol.Coerce(int), vol.Range(min=0, max=99_999))
+_TEXT = vol.All(cv.string, vol.Strip, vol.Length(min=1, max=1000))
+_LIMIT = vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_LIMIT))
+_IDS = vol.Schema({cv.string: vol.Any(int, cv.string)})
+
+# What a title is described by. Every key is also a field of Title.
+_TITLE_FIELDS: dict[vol.Marker, Any] = {
+    vol.Optional("title"): _TEXT,
+    vol.Optional("year"): vol.All(vol.Coerce(int), vol.Range(min=1800, max=9999)),
+    vol.Optional("show"): _TEXT,
+    vol.Optional("season"): _NUMBER,
+    vol.Optional("episode"): _NUMBER,
+    vol.Optional("artist"): _TEXT,
+    vol.Optional("album"): _TEXT,
+    vol.Optional("ids"): _IDS,
+    vol.Optional("show_ids"): _IDS,
+    vol.Optional("duration"): vol.All(vol.Coerce(int), vol.Range(min=1, max=864_000)),
+}
+
+_GET_HISTORY = vol.Schema(
+    {
+        vol.Optional(ATTR_VIEWER): cv.string,
+        vol.Optional(ATTR_START): cv.datetime,
+        vol.Optional(ATTR_END): cv.datetime,
+        vol.Optional(ATTR_MEDIA_TYPE): _PLAYABLE,
+        vol.Optional(ATTR_QUERY): _TEXT,
+        vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): _LIMIT,
+    }
+)
+_GET_WEBHOOK_LOG = vol.Schema(
+    {
+        vol.Optional(ATTR_SERVER): cv.string,
+        vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): _LIMIT,
+    }
+)
+_ADD_PLAY = vol.Schema(
+    {
+        vol.Required(ATTR_VIEWER): cv.string,
+        vol.Required(ATTR_MEDIA_TYPE): _PLAYABLE,
+        vol.Optional(ATTR_WATCHED_AT): cv.datetime,
+        **_TITLE_FIELDS,
+    }
+)
+_UPDATE_PLAY = vol.Schema(
+    {
+        vol.Required(ATTR_VIEWER): cv.string,
+        vol.Required(ATTR_PLAY_ID): cv.string,
+        vol.Optional(ATTR_WATCHED_AT): cv.datetime,
+        **_TITLE_FIELDS,
+    }
+)
+_REMOVE_PLAY = vol.Schema(
+    {vol.Required(ATTR_VIEWER): cv.string, vol.Required(ATTR_PLAY_ID): cv.string}
+)
+_RATE = vol.Schema(
+    {
+        vol.Required(ATTR_VIEWER): cv.string,
+        vol.Required(ATTR_MEDIA_TYPE): vol.In([kind.value for kind in MediaType]),
+        vol.Optional(ATTR_RATING): vol.All(vol.Coerce(float), vol.Range(min=0, max=10)),
+        **_TITLE_FIELDS,
+    }
+)
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    for name, handler, schema, response in (
+        ("get_history", _async_get_history, _GET_HISTORY, SupportsResponse.ONLY),
+        (
+            "get_webhook_log",
+            _async_get_webhook_log,
+            _GET_WEBHOOK_LOG,
+            SupportsResponse.ONLY,
+        ),
+        ("add_play", _async_add_play, _ADD_PLAY, SupportsResponse.OPTIONAL),
+        ("update_play", _async_update_play, _UPDATE_PLAY, SupportsResponse.OPTIONAL),
+        ("remove_play", _async_remove_play, _REMOVE_PLAY, SupportsResponse.OPTIONAL),
+        ("rate", _async_rate, _RATE, SupportsResponse.OPTIONAL),
+    ):
+        hass.services.async_register(
+            DOMAIN, name, handler, schema=schema, supports_response=response
+        )
+
+
+async def _async_get_history(call: ServiceCall) -> ServiceResponse:
+    start, end = _time(call, ATTR_START), _time(call, ATTR_END)
+    if start is not None and end is not None and start >= end:
+        raise _invalid("start_not_before_end")
+    found: list[tuple[Viewer, Play]] = []
+    for viewer in _viewers(call):
+        plays = await viewer.history.async_plays(
+            start=start,
+            end=end,
+            media_type=call.data.get(ATTR_MEDIA_TYPE),
+            query=call.data.get(ATTR_QUERY),
+        )
+        found += [(viewer, play) for play in plays]
+    found.sort(key=lambda entry: entry[1].watched_at, reverse=True)
+    return {
+        "plays": [
+            _play(viewer, play) for viewer, play in found[: call.data[ATTR_LIMIT]]
+        ],
+        "total": len(found),
+    }
+
+
+async def _async_get_webhook_log(call: ServiceCall) -> ServiceResponse:
+    limit = call.data[ATTR_LIMIT]
+    events: list[dict[str, Any]] = [
+        {**entry, **server_data(server)}
+        for server in _servers(call)
+        for entry in server.log.newest(limit)
+    ]
+    events.sort(key=lambda entry: entry["at"], reverse=True)
+    return {"events": list(events[:limit])}
+
+
+async def _async_add_play(call: ServiceCall) -> ServiceResponse:
+    viewer = _viewer(call)
+    title = _title(Title(media_type=MediaType(call.data[ATTR_MEDIA_TYPE])), call.data)
+    now = dt_util.utcnow()
+    watched_at = _past(_time(call, ATTR_WATCHED_AT), now) or now
+    source = Source(kind=SourceKind.MANUAL, at=now)
+    recorded = await viewer.async_record(title, watched_at, source)
+    return {"play": _play(viewer, recorded.play)}
+
+
+async def _async_update_play(call: ServiceCall) -> ServiceResponse:
+    viewer = _viewer(call)
+    watched_at = _past(_time(call, ATTR_WATCHED_AT), dt_util.utcnow())
+
+    def correct(play: Play) -> Play:
+        return replace(
+            play,
+            title=_title(play.title, call.data),
+            watched_at=watched_at or play.watched_at,
+        )
+
+    try:
+        play = await viewer.async_correct_play(call.data[ATTR_PLAY_ID], correct)
+    except KeyError as err:
+        raise _invalid("play_not_found", play_id=call.data[ATTR_PLAY_ID]) from err
+    return {"play": _play(viewer, play)}
+
+
+async def _async_remove_play(call: ServiceCall) -> ServiceResponse:
+    viewer = _viewer(call)
+    try:
+        play = await viewer.async_remove_play(call.data[ATTR_PLAY_ID])
+    except KeyError as err:
+        raise _invalid("play_not_found", play_id=call.data[ATTR_PLAY_ID]) from err
+    return {"play": _play(viewer, play)}
+
+
+async def _async_rate(call: ServiceCall) -> ServiceResponse:
+    viewer = _viewer(call)
+    title = _title(Title(media_type=MediaType(call.data[ATTR_MEDIA_TYPE])), call.data)
+    # No rating and a rating of 0 both take it back, as they do on the servers.
+    rating = call.data.get(ATTR_RATING) or None
+    await viewer.async_rate(title, rating, dt_util.utcnow())
+    response: dict[str, Any] = {"title": title.label}
+    if rating is not None:
+        response["rating"] = rating
+    return response
+
+
+def _viewers(call: ServiceCall) -> list[Viewer]:
+    if ATTR_VIEWER in call.data:
+        return [_viewer(call)]
+    return list(call.hass.data[DATA_SCROBBLER].viewers.values())
+
+
+def _viewer(call: ServiceCall) -> Viewer:
+    entry_id = call.data[ATTR_VIEWER]
+    viewer = call.hass.data[DATA_SCROBBLER].viewers.get(entry_id)
+    if viewer is None:
+        raise _invalid("viewer_not_found", viewer=entry_id)
+    return viewer
+
+
+def _servers(call: ServiceCall) -> list[Server]:
+    servers = call.hass.data[DATA_SCROBBLER].servers
+    if (entry_id := call.data.get(ATTR_SERVER)) is None:
+        return list(servers.values())
+    if entry_id not in servers:
+        raise _invalid("server_not_found", server=entry_id)
+    return [servers[entry_id]]
+
+
+def _time(call: ServiceCall, key: str) -> datetime | None:
+    """Return a time in UTC; one without a zone is local."""
+    value: datetime | None = call.data.get(key)
+    return dt_util.as_utc(value) if value is not None else None
+
+
+def _past(watched_at: datetime | None, now: datetime) -> datetime | None:
+    if watched_at is not None and watched_at > now:
+        raise _invalid("watched_in_the_future")
+    return watched_at
+
+
+def _title(title: Title, data: Mapping[str, Any]) -> Title:
+    """Return a title with what the action's fields say of it."""
+    changes = {key: data[key] for key in map(str, _TITLE_FIELDS) if key in data}
+    for key in ("ids", "show_ids"):
+        if key in changes:
+            changes[key] = _ids(changes[key])
+    title = replace(title, **changes)
+    if not is_identified(title):
+        raise _invalid("title_not_identified")
+    return title
+
+
+def _ids(given: Mapping[str, int | str]) -> Ids:
+    ids: Ids = {}
+    for source, value in given.items():
+        text = str(value)
+        if source == "plex" and text.startswith("plex://"):
+            ids[source] = text
+        elif known := external_id(source, text):
+            ids |= known
+        else:
+            raise _invalid("id_invalid", source=source, id=text)
+    return ids
+
+
+def _play(viewer: Viewer, play: Play) -> dict[str, Any]:
+    return {
+        **play_data(viewer, play),
+        "sources": [source_data(source) for source in play.sources],
+    }
+
+
+def _invalid(key: str, **placeholders: str) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders=placeholders or None,
+    )
