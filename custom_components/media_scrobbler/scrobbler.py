@@ -369,11 +369,13 @@ class Scrobbler:
         if len(held.index) >= MAX_HELD:
             return Outcome.REJECTED, "too many plays wait for this account to be linked"
         recorded = await held.async_record(title, watched_at, source)
-        if recorded.saved is not None:
-            try:
+        try:
+            # Without its account a held play would be nobody's for ever.
+            await self.accounts.async_saved()
+            if recorded.saved is not None:
                 await recorded.saved
-            except StorageWriteError:
-                return Outcome.HELD, _NOT_WRITTEN
+        except StorageWriteError:
+            return Outcome.HELD, _NOT_WRITTEN
         if viewers := self._links.get(account.key):
             # Linked while this was on its way to the disk.
             await self._async_adopt([account.key])

@@ -106,9 +106,7 @@ VIEWER_SENSORS: tuple[ScrobblerSensorDescription[Viewer], ...] = (
             key=f"{media_type}s",
             translation_key=f"{media_type}s",
             state_class=SensorStateClass.TOTAL,
-            value_fn=lambda viewer, media_type=media_type: (
-                viewer.history.index.per_type[media_type]
-            ),
+            value_fn=_plays_of(media_type),
         )
         for media_type in (MediaType.MOVIE, MediaType.EPISODE, MediaType.TRACK)
     ),

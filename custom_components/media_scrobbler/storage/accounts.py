@@ -1,19 +1,22 @@
 """The accounts that have been seen on the servers."""
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 import hashlib
+import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.storage import Store
 
-from ..const import DOMAIN
 from ..domain.event import Party
+from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .writer import Writer
+
+_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
-SAVE_DELAY = 1.0
-"""Seconds before a new account is written: it is seen again if it is lost."""
 
 MAX_ACCOUNTS = 500
 """Accounts remembered per server; further ones are not recorded."""
@@ -46,26 +49,41 @@ class Account:
 class Accounts:
     """All accounts of all servers."""
 
-    def __init__(self, hass: HomeAssistant) -> None:
+    def __init__(
+        self, hass: HomeAssistant, *, migrate: Migration | None = None
+    ) -> None:
         """Start empty."""
-        self._store: Store[dict[str, Any]] = Store(
+        self._hass = hass
+        self._store = ConfirmingStore(
             hass,
-            VERSION,
-            f"{DOMAIN}.accounts",
-            private=True,
-            atomic_writes=True,
+            "accounts",
+            version=VERSION,
             minor_version=MINOR_VERSION,
+            migrate=migrate,
         )
+        self._writer = Writer(hass, self._store, self._snapshot)
         self._accounts: dict[str, dict[str, Account]] = {}
 
     async def async_load(self) -> None:
-        """Read the accounts."""
-        stored = await self._store.async_load() or {}
-        for entry in stored.get("accounts", []):
-            account = Account(entry["server_id"], entry["id"], entry.get("name"))
+        """Read the accounts; without them, they are learned again as they watch."""
+        try:
+            stored = await self._hass.async_add_executor_job(self._store.read) or {}
+            accounts = [
+                Account(entry["server_id"], entry["id"], entry.get("name"))
+                for entry in stored.get("accounts", [])
+            ]
+        except (UnreadableStoreError, AttributeError, KeyError, TypeError) as err:
+            _LOGGER.warning("The list of known accounts starts anew: %s", err)
+            return
+        for account in accounts:
             self._accounts.setdefault(account.server_id, {})[account.id] = account
 
-    def __iter__(self) -> Any:
+    async def async_saved(self) -> None:
+        """Return when every known account is on disk; raises StorageWriteError."""
+        if (written := self._writer.save(changed=False)) is not None:
+            await written
+
+    def __iter__(self) -> Iterator[Account]:
         """Iterate over every account."""
         return (
             account
@@ -124,16 +142,14 @@ class Accounts:
         return account
 
     def _save(self) -> None:
-        self._store.async_delay_save(
-            lambda: {
-                "accounts": [
-                    {
-                        "server_id": account.server_id,
-                        "id": account.id,
-                        "name": account.name,
-                    }
-                    for account in self
-                ]
-            },
-            SAVE_DELAY,
-        )
+        # Whoever needs to know that it is on disk asks by `async_saved`.
+        if (written := self._writer.save()) is not None:
+            written.add_done_callback(asyncio.Future.exception)
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {
+            "accounts": [
+                {"server_id": account.server_id, "id": account.id, "name": account.name}
+                for account in self
+            ]
+        }

@@ -30,7 +30,7 @@ class Writer:
         hass: HomeAssistant,
         store: ConfirmingStore,
         snapshot: Callable[[], dict[str, Any]],
-        on_trouble: Callable[[], None],
+        on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the store and where its data comes from.
 
