@@ -6,7 +6,7 @@ the folder, prepared before the first start.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 import json
@@ -237,8 +237,18 @@ class LiveHomeAssistant:
     it was given.
     """
 
-    def __init__(self, *, folder: Path | None = None, port: int | None = None) -> None:
-        """Prepare a Home Assistant in a folder (a temporary one unless given)."""
+    def __init__(
+        self,
+        *,
+        folder: Path | None = None,
+        port: int | None = None,
+        companions: Sequence[Path] = (),
+    ) -> None:
+        """Prepare a Home Assistant in a folder (a temporary one unless given).
+
+        The companions are folders of further integrations, set up without configuration.
+        """
+        self._companions = companions
         self._temporary = folder is None
         self.folder = folder or Path()
         self.port = port or _free_port()
@@ -489,7 +499,7 @@ class LiveHomeAssistant:
         if not _is_free(self.port):
             raise LiveHomeAssistantError(f"Port {self.port} is in use")
         if self._temporary and self.folder == Path():
-            self.folder = Path(tempfile.mkdtemp(prefix="media_scrobbler_"))
+            self.folder = Path(tempfile.mkdtemp(prefix="home_assistant_"))
         storage = self.folder / ".storage"
         storage.mkdir(parents=True, exist_ok=True)
         if self._refresh_token is not None:
@@ -499,7 +509,11 @@ class LiveHomeAssistant:
             raise LiveHomeAssistantError(
                 f"{self.folder} belongs to an earlier run, whose password is not known"
             )
-        configuration.write_text(_CONFIGURATION.format(url=self.url), encoding="utf-8")
+        configuration.write_text(
+            _CONFIGURATION.format(url=self.url)
+            + "".join(f"{companion.name}:\n" for companion in self._companions),
+            encoding="utf-8",
+        )
         # HTTP settings in YAML would be imported on trial, and undone after five minutes with
         # a restart. This is the oldest form of what they are imported into.
         _write_store(
@@ -510,8 +524,13 @@ class LiveHomeAssistant:
         # This step of the onboarding adds a weather service, a radio and a voice, all of
         # them on the internet. It counts as done; the rest goes the usual way.
         _write_store(storage / "onboarding", 4, {"done": ["core_config"]})
-        link = self.folder / "custom_components"
-        link.symlink_to(REPOSITORY / "custom_components", target_is_directory=True)
+        links = self.folder / "custom_components"
+        links.mkdir()
+        for integration in (
+            REPOSITORY / "custom_components" / "media_scrobbler",
+            *self._companions,
+        ):
+            (links / integration.name).symlink_to(integration, target_is_directory=True)
 
     @property
     def _executable(self) -> Path:

@@ -1,0 +1,131 @@
+"""A Home Assistant with a real storage folder, and servers and viewers in it.
+
+Everything is added through the config flow and every webhook comes over HTTP.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from homeassistant import loader
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+# The test harness has a package `custom_components` too: whichever is imported first wins.
+import custom_components.media_scrobbler  # noqa: F401
+
+from .common import (
+    ALICE_AT_JELLYFIN,
+    ALICE_AT_PLEX,
+    BOB_AT_JELLYFIN,
+    MediaServer,
+    add_server,
+    add_viewer as add_viewer_to,
+)
+from .simulators.jellyfin import JellyfinServer
+from .simulators.plex import PlexServer
+
+type AddViewer = Callable[..., Awaitable[ConfigEntry[Any]]]
+
+
+@pytest.fixture
+def hass_config_dir(tmp_path: Path) -> str:
+    """Return a config folder of the test's own."""
+    return str(tmp_path)
+
+
+@pytest.fixture
+def hass_storage() -> dict[str, Any]:
+    """Keep Home Assistant's storage on the disk instead of in a dictionary."""
+    return {}
+
+
+@pytest.fixture
+async def hass(hass: HomeAssistant) -> AsyncGenerator[HomeAssistant]:
+    """Return a Home Assistant that finds the integration and knows its own address.
+
+    What needs the recorder has to ask for it first.
+    """
+    hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+    await hass.config.async_update(internal_url="http://192.0.2.10:8123")
+    yield hass
+    await hass.async_block_till_done()
+
+
+@pytest.fixture
+async def client(
+    hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
+) -> TestClient[Any, Any]:
+    """Return an HTTP client that is not signed in, as servers are."""
+    assert await async_setup_component(hass, "http", {})
+    return await hass_client_no_auth()
+
+
+@pytest.fixture
+async def plex(
+    hass: HomeAssistant, client: TestClient[Any, Any]
+) -> MediaServer[PlexServer]:
+    """Return a Plex server that has been added; nothing has come from it yet."""
+    return MediaServer(
+        entry=await add_server(hass, "plex", "Plex"),
+        client=client,
+        simulator=PlexServer(
+            name="Attic",
+            uuid="5f0c9a7d21e84b3f9d6c0b1a8e7f425136d9c8ba",
+            owner=ALICE_AT_PLEX,
+        ),
+    )
+
+
+@pytest.fixture
+async def jellyfin(
+    hass: HomeAssistant, client: TestClient[Any, Any]
+) -> MediaServer[JellyfinServer]:
+    """Return a Jellyfin server that has been added; nothing has come from it yet."""
+    return MediaServer(
+        entry=await add_server(hass, "jellyfin", "Jellyfin"),
+        client=client,
+        simulator=JellyfinServer(
+            name="Cellar", id="b6e3d8f1c0a24957a1f4e2d3c5b69780"
+        ),
+    )
+
+
+@pytest.fixture
+def add_viewer(hass: HomeAssistant) -> AddViewer:
+    """Return a function that adds a viewer: name, keys of known accounts, person."""
+
+    async def add(
+        name: str, accounts: Iterable[str] = (), *, person: str | None = None
+    ) -> ConfigEntry[Any]:
+        return await add_viewer_to(hass, name, accounts, person=person)
+
+    return add
+
+
+@pytest.fixture
+async def alice(
+    plex: MediaServer[PlexServer],
+    jellyfin: MediaServer[JellyfinServer],
+    add_viewer: AddViewer,
+) -> ConfigEntry[Any]:
+    """Return the viewer Alice, who watches on both servers."""
+    return await add_viewer(
+        "Alice",
+        [
+            await plex.introduce(ALICE_AT_PLEX),
+            await jellyfin.introduce(ALICE_AT_JELLYFIN),
+        ],
+    )
+
+
+@pytest.fixture
+async def bob(
+    jellyfin: MediaServer[JellyfinServer], add_viewer: AddViewer
+) -> ConfigEntry[Any]:
+    """Return the viewer Bob, who watches on Jellyfin."""
+    return await add_viewer("Bob", [await jellyfin.introduce(BOB_AT_JELLYFIN)])
