@@ -5,6 +5,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.setup import async_setup_component
 
 from .const import DOMAIN
 from .scrobbler import DATA_SCROBBLER, Scrobbler
@@ -42,6 +43,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) -
 
 async def async_remove_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) -> None:
     """Remove what a server or a viewer leaves behind."""
+    # Where every entry is disabled nothing has been set up yet.
+    await async_setup_component(hass, DOMAIN, {})
     await hass.data[DATA_SCROBBLER].async_remove_entry(entry)
 
 

@@ -41,7 +41,9 @@ from .webhook_url import (
 
 NEW_VIEWER = "new"
 
-_NAME = vol.All(str, vol.Strip, vol.Length(min=1, max=100))
+MAX_NAME = 100
+
+_NAME = vol.All(str, vol.Strip, vol.Length(min=1, max=MAX_NAME))
 
 
 class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -239,7 +241,7 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
         account = scrobbler.accounts.get(self._account_key) if scrobbler else None
         if scrobbler is None or account is None or scrobbler.is_linked(account):
             return self.async_abort(reason="already_configured")
-        self._name = account.name or ""
+        self._name = (account.name or "")[:MAX_NAME]
         self.context["title_placeholders"] = {
             "name": scrobbler.account_label(account) or self._name
         }
@@ -252,10 +254,13 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         viewers = self._viewers()
         if user_input is not None:
-            if user_input[CONF_VIEWER] != NEW_VIEWER:
-                return await self._async_link(viewers[user_input[CONF_VIEWER]])
-            name = user_input.get(CONF_NAME) or self._name
-            if not name:
+            choice = user_input[CONF_VIEWER]
+            name = user_input[CONF_NAME]
+            if choice in viewers:
+                return await self._async_link(viewers[choice])
+            if choice != NEW_VIEWER:
+                errors[CONF_VIEWER] = "viewer_gone"
+            elif not name:
                 errors[CONF_NAME] = "name_missing"
             elif self._is_taken(name):
                 errors[CONF_NAME] = "name_taken"
@@ -288,7 +293,9 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
                         mode=selector.SelectSelectorMode.LIST,
                     )
                 ),
-                vol.Optional(CONF_NAME, default=self._name): str,
+                vol.Optional(CONF_NAME, default=self._name): vol.All(
+                    str, vol.Strip, vol.Length(max=MAX_NAME)
+                ),
             }
         )
         return self.async_show_form(
@@ -328,13 +335,19 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
                 )
             elif user_input[CONF_NEW_URL]:
                 self._webhook_id = webhook.async_generate_id()
-                return await self.async_step_webhook()
+                self._cloud_url = None
+                return await self._async_show_webhook(user_input[CONF_LOCAL_ONLY])
             else:
                 self._webhook_id = entry.data[CONF_WEBHOOK_ID]
                 self._cloud_url = entry.data.get(CONF_CLOUDHOOK)
                 return await self.async_step_webhook(user_input)
+        values = user_input or {CONF_NAME: entry.title, **entry.data}
         if self._kind == KIND_VIEWER:
             schema = self._viewer_schema()
+            # An account goes with its server and cannot be chosen any more.
+            known = {option["value"] for option in self._account_options()}
+            accounts = [key for key in values.get(CONF_ACCOUNTS, ()) if key in known]
+            values = {**values, CONF_ACCOUNTS: accounts}
             placeholders = {"details": ""}
         else:
             schema = vol.Schema(
@@ -352,9 +365,7 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
             }
         return self.async_show_form(
             step_id="reconfigure",
-            data_schema=self.add_suggested_values_to_schema(
-                schema, user_input or {CONF_NAME: entry.title, **entry.data}
-            ),
+            data_schema=self.add_suggested_values_to_schema(schema, values),
             errors=errors,
             description_placeholders=placeholders,
         )

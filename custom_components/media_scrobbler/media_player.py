@@ -21,7 +21,7 @@ from .domain.event import Party
 from .domain.playback import Playback, PlaybackState
 from .domain.title import MediaType as TitleType
 from .server import Server, ServerConfigEntry
-from .signals import signal_player
+from .signals import signal_update
 from .storage.codec import title_from_dict, title_to_dict
 
 PARALLEL_UPDATES = 0
@@ -53,9 +53,13 @@ async def async_setup_entry(
 
     @callback
     def add(key: str, name: str | None = None) -> None:
-        if key not in added:
-            added.add(key)
-            async_add_entities([Player(server, key, name, partial(added.discard, key))])
+        added.add(key)
+        async_add_entities([Player(server, key, name, partial(added.discard, key))])
+
+    @callback
+    def add_new() -> None:
+        for key in server.playbacks.keys() - added:
+            add(key)
 
     prefix = f"{entry.entry_id}_player_"
     devices = dr.async_get(hass)
@@ -68,10 +72,9 @@ async def async_setup_entry(
                 registered.unique_id.removeprefix(prefix),
                 device.name if device is not None else None,
             )
-    for key in server.playbacks:
-        add(key)
+    add_new()
     entry.async_on_unload(
-        async_dispatcher_connect(hass, signal_player(entry.entry_id), add)
+        async_dispatcher_connect(hass, signal_update(entry.entry_id), add_new)
     )
 
 
@@ -135,7 +138,7 @@ class Player(MediaPlayerEntity, RestoreEntity):
             await self._restore()
         self.async_on_remove(
             async_dispatcher_connect(
-                self.hass, signal_player(self._server.entry.entry_id), self._changed
+                self.hass, signal_update(self._server.entry.entry_id), self._changed
             )
         )
 
@@ -165,14 +168,14 @@ class Player(MediaPlayerEntity, RestoreEntity):
         return _StoredPlayback(self._playback)
 
     @callback
-    def _changed(self, key: str) -> None:
-        if key == self._key:
+    def _changed(self) -> None:
+        if self._server.playbacks.get(self._key) is not self._shown:
             self._update()
             self.async_write_ha_state()
 
     @callback
     def _update(self) -> None:
-        playback = self._playback
+        self._shown = playback = self._playback
         title = playback.title
         artwork = self._server.artwork.get(self._key)
         self._attr_state = _STATES[playback.state]

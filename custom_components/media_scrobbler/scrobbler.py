@@ -135,6 +135,8 @@ class Scrobbler:
         for server_id in self.servers.keys() - servers.keys():
             self.servers[server_id].stop()
         self.servers, self.viewers = servers, viewers
+        # An account that is not ignored any more is to be offered again.
+        self._discovered -= self._ignored
         links: dict[str, list[Viewer]] = {}
         for viewer in viewers.values():
             for key in viewer.accounts:
@@ -160,29 +162,33 @@ class Scrobbler:
 
     def account_label(self, account: Account) -> str | None:
         """Return an account as a person knows it, None if its server is gone."""
-        if (server := self.servers.get(account.server_id)) is None:
+        server = self._hass.config_entries.async_get_entry(account.server_id)
+        if server is None:
             return None
         name = account.name or ("?" if account.id == ANONYMOUS else account.id)
-        return f"{name} ({server.entry.title})"
+        return f"{name} ({server.title})"
 
     async def async_remove_entry(self, entry: ConfigEntry[Any]) -> None:
         """Remove what belongs to an entry that is being removed."""
-        if (viewer := self.viewers.pop(entry.entry_id, None)) is not None:
+        entry_id = entry.entry_id
+        if entry.data[CONF_KIND] == KIND_VIEWER:
+            # One that is disabled is not among ours.
+            viewer = self.viewers.get(entry_id) or Viewer(self._hass, entry)
+            self._sync()
             await viewer.async_remove()
-        elif (server := self.servers.pop(entry.entry_id, None)) is not None:
-            self._receiver.sync(self.servers.values())
-            if entry.data.get(CONF_CLOUDHOOK):
-                await async_delete_cloud_url(self._hass, server.webhook_id)
-            await server.async_remove()
-            for account in [
-                account
-                for account in self.accounts
-                if account.server_id == entry.entry_id
-            ]:
-                self._end_discovery(account.key)
-                await self._history_held_for(account).async_remove()
-                self._held.pop(account.key, None)
-            self.accounts.forget(entry.entry_id)
+            return
+        server = self.servers.get(entry_id) or Server(self._hass, entry)
+        self._sync()
+        if entry.data.get(CONF_CLOUDHOOK):
+            await async_delete_cloud_url(self._hass, server.webhook_id)
+        await server.async_remove()
+        for account in [
+            account for account in self.accounts if account.server_id == entry_id
+        ]:
+            self._end_discovery(account.key)
+            await self._history_held_for(account).async_remove()
+            self._held.pop(account.key, None)
+        self.accounts.forget(entry_id)
 
     async def _async_final_write(self, _event: Event) -> None:
         self._receiver.stop()

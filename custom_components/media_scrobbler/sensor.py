@@ -52,6 +52,11 @@ def _last_watched_attributes(viewer: Viewer) -> dict[str, Any]:
     return {"watched_at": play.watched_at, **title_data(play.title)}
 
 
+def _last_webhook(server: Server) -> datetime | None:
+    last = server.log.last
+    return dt_util.parse_datetime(last["at"]) if last else None
+
+
 def _plays_of(media_type: MediaType) -> Callable[[Viewer], int]:
     return lambda viewer: viewer.history.index.per_type[media_type]
 
@@ -118,7 +123,7 @@ SERVER_SENSORS: tuple[ScrobblerSensorDescription[Server], ...] = (
         translation_key="last_webhook",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda server: server.log.last_at,
+        value_fn=_last_webhook,
         attributes_fn=lambda server: {
             key: value
             for key, value in (server.log.last or {}).items()

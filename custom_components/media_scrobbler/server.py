@@ -1,16 +1,15 @@
 """Servers: what arrives from them, and the set-up of their entries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceEntry
-from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_track_point_in_utc_time
-from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_KIND,
@@ -26,7 +25,7 @@ from .domain.outcome import Answer
 from .domain.playback import Playback, PlaybackState, advance
 from .jellyfin import payload as jellyfin_payload
 from .plex import payload as plex_payload
-from .signals import Updates, signal_player
+from .signals import Updates
 from .storage.webhook_log import WebhookLog
 
 type ServerConfigEntry = ConfigEntry[Server]
@@ -69,6 +68,8 @@ class Server:
         self.artwork: dict[str, bytes] = {}
         self.updates = Updates(hass, entry.entry_id)
         self._timers: dict[str, CALLBACK_TYPE] = {}
+        self._accepted: set[str] = set()
+        self._accepted_options: Mapping[str, Any] | None = None
 
     @property
     def webhook_id(self) -> str:
@@ -93,9 +94,11 @@ class Server:
 
     def is_named(self, server: Party) -> bool:
         """Return whether an event's server is this one, as far as that is known."""
-        accepted = {identity.casefold() for identity in self.identities}
+        if self.entry.options is not self._accepted_options:
+            self._accepted_options = self.entry.options
+            self._accepted = {identity.casefold() for identity in self.identities}
         return any(
-            name is not None and name.casefold() in accepted
+            name is not None and name.casefold() in self._accepted
             for name in (server.id, server.name)
         )
 
@@ -162,28 +165,33 @@ class Server:
     @callback
     def set_playback(self, key: str, playback: Playback) -> None:
         """Take note of what a player does, until that must be over."""
-        if (cancel := self._timers.pop(key, None)) is not None:
-            cancel()
-        if (expires_at := playback.expires_at) is not None:
-            self._timers[key] = async_track_point_in_utc_time(
-                self._hass,
-                HassJob(partial(self._expire, key), cancel_on_shutdown=True),
-                expires_at,
-            )
         self.playbacks[key] = playback
-        async_dispatcher_send(self._hass, signal_player(self.entry.entry_id), key)
+        if key not in self._timers and playback.expires_at is not None:
+            self._expire_at(key, playback.expires_at)
+        self.updates.send()
+
+    @callback
+    def _expire_at(self, key: str, moment: datetime) -> None:
+        self._timers[key] = async_call_later(
+            self._hass,
+            moment - dt_util.utcnow(),
+            HassJob(partial(self._expire, key), cancel_on_shutdown=True),
+        )
 
     @callback
     def _expire(self, key: str, now: datetime) -> None:
+        """Take a player as idle if its playback, as it is by now, must be over."""
         del self._timers[key]
+        playback = self.playbacks[key]
+        if (expires_at := playback.expires_at) is None:
+            return
+        if expires_at > now:
+            self._expire_at(key, expires_at)
+            return
         self.artwork.pop(key, None)
         self.set_playback(
             key,
-            Playback(
-                player=self.playbacks[key].player,
-                state=PlaybackState.IDLE,
-                changed_at=dt_util.utcnow(),
-            ),
+            Playback(player=playback.player, state=PlaybackState.IDLE, changed_at=now),
         )
 
     @callback

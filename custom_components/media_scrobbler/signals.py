@@ -18,11 +18,6 @@ def signal_update(entry_id: str) -> SignalType[()]:
     return SignalType(f"{DOMAIN}_{entry_id}_update")
 
 
-def signal_player(entry_id: str) -> SignalType[str]:
-    """Return the signal that a player, whose key it carries, is new or has changed."""
-    return SignalType(f"{DOMAIN}_{entry_id}_player")
-
-
 def signal_event(entry_id: str) -> SignalType[str, str, dict[str, Any]]:
     """Return the signal for event entities: which one, the event type, its data."""
     return SignalType(f"{DOMAIN}_{entry_id}_event")

@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_WEBHOOK_ENABLED
-from .entity import UpdatedEntity
+from .entity import ScrobblerEntity
 from .server import Server, ServerConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -29,7 +29,7 @@ async def async_setup_entry(
     async_add_entities([WebhookSwitch(entry.runtime_data, WEBHOOK)])
 
 
-class WebhookSwitch(UpdatedEntity[Server], SwitchEntity):
+class WebhookSwitch(ScrobblerEntity[Server], SwitchEntity):
     """Switches the webhook of a server; it keeps answering and says that it is off."""
 
     @property

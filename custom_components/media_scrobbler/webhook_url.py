@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
-from homeassistant.components import cloud, webhook
+from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.network import NoURLAvailableError
@@ -45,24 +45,31 @@ def async_webhook_urls(
     )
 
 
+# Where Home Assistant Cloud is not in use, its long list of imports is not either.
+
+
 async def async_create_cloud_url(hass: HomeAssistant, webhook_id: str) -> str | None:
-    """Return a URL through Home Assistant Cloud, None where that is not in use."""
-    if not _has_cloud(hass):
+    """Return a URL through Home Assistant Cloud, None where none can be had."""
+    if "cloud" not in hass.config.components:
         return None
-    with suppress(cloud.CloudNotAvailable, HomeAssistantError):
-        return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
+    from hass_nabucasa import CloudError  # noqa: PLC0415
+    from homeassistant.components import cloud  # noqa: PLC0415
+
+    if cloud.async_active_subscription(hass):
+        with suppress(CloudError, HomeAssistantError, TimeoutError, ValueError):
+            return await cloud.async_get_or_create_cloudhook(hass, webhook_id)
     return None
 
 
 async def async_delete_cloud_url(hass: HomeAssistant, webhook_id: str) -> None:
     """Take back a URL through Home Assistant Cloud, as far as that can be done now."""
-    if _has_cloud(hass):
-        with suppress(cloud.CloudNotAvailable, HomeAssistantError, ValueError):
-            await cloud.async_delete_cloudhook(hass, webhook_id)
+    if "cloud" not in hass.config.components:
+        return
+    from hass_nabucasa import CloudError  # noqa: PLC0415
+    from homeassistant.components import cloud  # noqa: PLC0415
 
-
-def _has_cloud(hass: HomeAssistant) -> bool:
-    return "cloud" in hass.config.components and cloud.async_active_subscription(hass)
+    with suppress(CloudError, HomeAssistantError, TimeoutError, ValueError):
+        await cloud.async_delete_cloudhook(hass, webhook_id)
 
 
 def _url(hass: HomeAssistant, webhook_id: str, *, internal: bool) -> str | None:

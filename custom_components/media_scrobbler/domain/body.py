@@ -13,7 +13,9 @@ PAYLOAD_FIELDS = ("payload", "data")
 """The form fields that carry the JSON: Plex's `payload`, Emby's `data`."""
 
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
-_PART_NAME = re.compile(rb'name="?([^";\r\n]{1,100})"?', re.IGNORECASE)
+_PART_NAME = re.compile(rb'\bname="?([^";\r\n]{1,100})"?', re.IGNORECASE)
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_BOM = b"\xef\xbb\xbf"
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -32,19 +34,22 @@ def decode(body: bytes, content_type: str = "") -> Body:
     the cloud offers nothing else, and it takes bare line feeds, because such a body has
     been a text on the way. Raises PayloadError with a reason a person can act on.
     """
-    start = body[:3].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] or body[:64].strip()[:1]
-    if not start:
+    body = body.removeprefix(_BOM).lstrip()
+    if not body:
         raise PayloadError("the body is empty; is the template empty?")
-    if start == b"-" or content_type.startswith("multipart/"):
+    if body.startswith(b"{"):
+        return Body(_json(body))
+    kind = content_type.strip().lower()
+    if body.startswith(b"-") or kind.startswith("multipart/"):
         return _multipart(body, content_type)
-    if start != b"{" and (b"=" in body[:200] or "urlencoded" in content_type):
+    if b"=" in body[:200] or "urlencoded" in kind:
         return Body(_form(body))
     return Body(_json(body))
 
 
 def _json(raw: bytes) -> dict[str, Any]:
     try:
-        value = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
+        value = orjson.loads(raw.removeprefix(_BOM))
     except orjson.JSONDecodeError as err:
         raise PayloadError(f"not valid JSON: {err.msg}") from err
     if not isinstance(value, dict):
@@ -76,25 +81,26 @@ def _multipart(body: bytes, content_type: str) -> Body:
         delimiter = b""
     if not delimiter or delimiter not in body:
         # Without a usable header the body's own first line is the delimiter.
-        delimiter = body.lstrip().split(b"\n", 1)[0].strip()
+        delimiter = body.split(b"\n", 1)[0].strip()
         if not delimiter.startswith(b"--") or len(delimiter) < 3:
             raise PayloadError("the multipart body has no boundary")
 
     payload: bytes | None = None
     thumb: bytes | None = None
-    for part in body.split(delimiter)[1:]:
+    # A delimiter starts a line: within one it is content.
+    for part in (b"\n" + body).split(b"\n" + delimiter)[1:]:
         if part.startswith(b"--"):
             break
-        head, separator, content = part.partition(b"\r\n\r\n")
-        if not separator:
-            head, separator, content = part.partition(b"\n\n")
-        if not separator or not (match_name := _PART_NAME.search(head)):
+        if not (blank := _BLANK_LINE.search(part)):
             continue
-        name = match_name[1].decode(errors="replace")
+        if not (named := _PART_NAME.search(part, 0, blank.start())):
+            continue
+        name = named[1].decode(errors="replace")
+        content = part[blank.end() :]
         if name in PAYLOAD_FIELDS and payload is None:
             payload = content
         elif content.startswith(_JPEG):
-            thumb = content.removesuffix(b"\r\n")
+            thumb = content.removesuffix(b"\r")
     if payload is None:
         raise PayloadError("the multipart body has no part named payload")
     return Body(_json(payload.strip()), thumb)

@@ -1,15 +1,25 @@
 """Reading JSON that somebody else wrote: every value is checked as it is taken."""
 
 from collections.abc import Iterator, Mapping
-import math
 import re
-from typing import Any, override
+import sys
+from typing import Any, TypeIs, override
 
 MAX_TEXT = 1000
 """Longest text taken from a payload, in characters. Real titles stay far below."""
 
-_INTEGER = re.compile(r"\s*-?\d{1,18}\s*", re.ASCII)
-_NUMBER = re.compile(r"\s*-?\d{1,18}(\.\d{1,18})?\s*", re.ASCII)
+MAX_SECONDS = 30 * 24 * 60 * 60
+"""Longest time that is believed of a title or a position in it, in seconds."""
+
+# Whole numbers have to fit into the 64 bits that storage has for them.
+_MAX_INTEGER = 2**63 - 1
+_MAX_NUMBER = sys.float_info.max
+
+_INTEGER = re.compile(r"\s*-?\d{1,19}\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*-?\d{1,19}(\.\d{1,18})?\s*", re.ASCII)
+# Neither lines nor states nor databases take them: control characters, line separators,
+# halves of characters.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class PayloadError(ValueError):
@@ -50,35 +60,37 @@ class Fields(Mapping[str, Any]):
         return PayloadError(f"{place} is not {expected}")
 
     def text(self, key: str) -> str | None:
-        """Return a text without surrounding blanks; a number reads as its digits."""
+        """Return a text on one line, without surrounding blanks; a number reads as its digits."""
         value = self._data.get(key)
         if isinstance(value, str):
+            if not value.isprintable():
+                value = _CONTROL.sub(" ", value)
             value = value.strip()
             if len(value) > MAX_TEXT:
                 raise self._wrong(key, f"at most {MAX_TEXT} characters long")
             return value or None
         if value is None:
             return None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if _is_number(value):
             return str(value)
         raise self._wrong(key, "a text")
 
     def integer(self, key: str) -> int | None:
         """Return a whole number."""
         value = self._data.get(key)
-        if value is None or isinstance(value, bool):
-            if value is None:
-                return None
-        elif isinstance(value, int):
-            return value
-        elif isinstance(value, float):
-            if math.isfinite(value) and value.is_integer():
-                return int(value)
-        elif isinstance(value, str):
+        if value is None:
+            return None
+        if isinstance(value, str):
             if not value.strip():
                 return None
             if _INTEGER.fullmatch(value):
-                return int(value)
+                value = int(value)
+        if (
+            _is_number(value)
+            and value == int(value)
+            and -_MAX_INTEGER <= value <= _MAX_INTEGER
+        ):
+            return int(value)
         raise self._wrong(key, "a whole number")
 
     def number(self, key: str) -> float | None:
@@ -86,15 +98,24 @@ class Fields(Mapping[str, Any]):
         value = self._data.get(key)
         if value is None:
             return None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if math.isfinite(value):
-                return float(value)
-        elif isinstance(value, str):
+        if isinstance(value, str):
             if not value.strip():
                 return None
             if _NUMBER.fullmatch(value):
                 return float(value)
+        if _is_number(value):
+            return float(value)
         raise self._wrong(key, "a number")
+
+    def seconds(self, key: str, per_second: int) -> float | None:
+        """Return a time in seconds, given as a number of which so many are a second.
+
+        One that is negative or longer than anything plays tells nothing and reads as None.
+        """
+        value = self.number(key)
+        if value is None or not 0 <= value <= MAX_SECONDS * per_second:
+            return None
+        return value / per_second
 
     def flag(self, key: str) -> bool | None:
         """Return a boolean; `1`, `0`, `"True"` and `"false"` are booleans too."""
@@ -134,3 +155,12 @@ class Fields(Mapping[str, Any]):
         if not isinstance(value, list):
             raise self._wrong(key, "a list")
         return [Fields(item, f"{self._where}.{key}") for item in value]
+
+
+def _is_number(value: Any) -> TypeIs[float]:
+    """Say whether a value is a number that a float can hold; booleans are none."""
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and -_MAX_NUMBER <= value <= _MAX_NUMBER
+    )

@@ -16,6 +16,9 @@ GRACE = timedelta(minutes=10)
 PAUSE_LIMIT = timedelta(hours=4)
 """How long a pause is believed."""
 
+OVERTAKEN = timedelta(seconds=10)
+"""How late the stop of a title may be heard of when the next one plays already."""
+
 JUMP = 5.0
 """Seconds by which a position may differ from the expected one and still be no news."""
 
@@ -66,8 +69,9 @@ def advance(
     """Return what a player does after an event, and what to tell the world about it.
 
     A pause is told once however often the server repeats it, a progress only where it
-    turns out to end a pause or to start something unheard of. The playback that was is
-    returned where nothing worth showing has changed.
+    turns out to end a pause or to start something unheard of. The stop of one title does
+    not end the next, should the two be heard of in the wrong order. The playback that was
+    is returned where nothing worth showing has changed.
     """
     action = event.action
     if action is None:
@@ -78,6 +82,14 @@ def advance(
         and _same(before.title, event.title)
     )
     if action is Action.STOP:
+        if (
+            before is not None
+            and before.title is not None
+            and event.title is not None
+            and not same
+            and now - before.changed_at <= OVERTAKEN
+        ):
+            return before, None
         after = Playback(player=player, state=PlaybackState.IDLE, changed_at=now)
         is_news = before is not None and before.state is not PlaybackState.IDLE
         return after, action if is_news or before is None else None

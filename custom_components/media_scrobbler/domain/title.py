@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 import re
+import unicodedata
 
 type Ids = dict[str, str | int]
 """External ids by source, such as `{"tmdb": 550, "imdb": "tt0137523"}`."""
@@ -129,36 +130,42 @@ def name_identity(title: Title) -> str | None:
 def same_title(one: Title, other: Title) -> bool:
     """Say whether two titles are the same.
 
-    One agreeing id decides. Ids of the same kind that all differ decide against it. Only
-    where no id can be compared do the names decide.
+    The ids that the world shares decide: one that agrees says yes, none that agrees says
+    no. Where none can be compared the servers' own item ids decide, which are given anew
+    when a library is built anew, and where there are none of these either, the names.
+
+    Libraries and senders exist that give every episode the ids of its show. Two items of
+    the same server with different numbers are two episodes all the same, and so are two
+    of Plex's own ids.
     """
-    if one.media_type is not other.media_type or are_neighbours(one, other):
+    if one.media_type is not other.media_type:
         return False
     ours, theirs = identities(one), identities(other)
     shared = ours.keys() & theirs.keys()
-    if any(ours[kind] == theirs[kind] for kind in shared):
-        return True
-    if shared:
+    agreed = {kind for kind in shared if ours[kind] == theirs[kind]}
+    if any(map(is_exclusive, shared - agreed)) and _numbers_differ(one, other):
         return False
+    if worldwide := {kind for kind in shared if not is_item(kind)}:
+        return bool(agreed & worldwide)
+    if shared:
+        return bool(agreed)
     name = name_identity(one)
     return name is not None and name == name_identity(other)
 
 
-def are_neighbours(one: Title, other: Title) -> bool:
-    """Say whether two episodes of one server cannot be the same, whatever their ids say.
+def is_item(kind: str) -> bool:
+    """Say whether a kind of identity is a server's own item id, of a title or its show."""
+    return kind.startswith(("item ", "show item "))
 
-    Libraries exist that give every episode the ids of its show. Two items of the same
-    server with different numbers are two episodes all the same.
-    """
+
+def is_exclusive(kind: str) -> bool:
+    """Say whether a kind of identity is never shared by two episodes, even by mistake."""
+    return kind == "plex" or kind.startswith("item ")
+
+
+def _numbers_differ(one: Title, other: Title) -> bool:
     numbers = number_of(one), number_of(other)
-    return (
-        None not in numbers
-        and numbers[0] != numbers[1]
-        and any(
-            one.items[server] != other.items[server]
-            for server in one.items.keys() & other.items.keys()
-        )
-    )
+    return None not in numbers and numbers[0] != numbers[1]
 
 
 def combine(known: Title, news: Title) -> Title:
@@ -195,4 +202,19 @@ def number_of(title: Title) -> str | None:
 
 def _plain(text: str) -> str:
     """Return a text without case, punctuation and blanks, for comparing names."""
-    return _NOT_LETTERS.sub(" ", text.casefold()).strip() or text
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_LETTERS.sub(_marks_or_blank, text).strip() or text
+
+
+def _marks_or_blank(separator: re.Match[str]) -> str:
+    """Return what is left of a separator: many scripts write vowels as marks."""
+    if separator[0].isascii():
+        return " "
+    return (
+        "".join(
+            letter
+            for letter in separator[0]
+            if unicodedata.category(letter).startswith("M")
+        )
+        or " "
+    )

@@ -1,14 +1,15 @@
 """What the forms of Jellyfin's and Emby's webhooks share: items, ids, and when one is over."""
 
-from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+import html
+import re
 
+from ..domain.fields import Fields
 from ..domain.ids import external_id
 from ..domain.title import Ids, MediaType, Title
 
 TICKS_PER_SECOND = 10_000_000
-NO_USER = "0" * 32
-"""The user id of sessions that belong to an API key."""
 
 SHORT_ITEM = 300
 """Run time in seconds below which the server completes an item 5 % in (its
@@ -20,6 +21,8 @@ SHORT_ITEM_SHARE = 0.5
 COMPLETED_SHARE = 0.9
 """The share of an item after which it is complete, where the sender does not tell: the
 servers' own default."""
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
 
 _MAX_EPISODES = 50
 """More episodes than this in one file are a mistake in the numbers."""
@@ -57,19 +60,50 @@ def media_type_of(item_type: str) -> MediaType | None:
     return _MEDIA_TYPES.get(item_type)
 
 
-def item_id(text: str | None) -> str | None:
-    """Return an item's or user's id in its plain form; templates write it with dashes."""
-    return text.replace("-", "").lower() if text else None
+def plain_id(fields: Fields, key: str) -> str | None:
+    """Return the id of a server, item or user in its plain form.
+
+    Templates write it with dashes. One of nothing but zeros stands for none: a session
+    that belongs to an API key has such a user.
+    """
+    text = (fields.text(key) or "").replace("-", "").lower()
+    return text if text.strip("0") else None
 
 
-def provider_ids(providers: Mapping[str, str | None], media_type: MediaType) -> Ids:
+def plain_text(fields: Fields, key: str) -> str | None:
+    """Return a text as a person wrote it.
+
+    The plugin puts a backslash before a quote, templates escape for HTML.
+    """
+    text = fields.text(key)
+    return html.unescape(text).replace('\\"', '"') if text else None
+
+
+def provider_ids(fields: Fields, media_type: MediaType, prefix: str = "") -> Ids:
     """Return the item's own external ids out of all that its provider ids say."""
     known = _PROVIDERS.get(media_type, _SCREEN)
     ids: Ids = {}
-    for name, value in providers.items():
-        if source := known.get(name.lower()):
-            ids |= external_id(source, value)
+    for key in fields:
+        name = key.lower()
+        if name.startswith(prefix) and (source := known.get(name[len(prefix) :])):
+            ids |= external_id(source, fields.text(key))
     return ids
+
+
+def utc_time(text: str | None) -> datetime | None:
+    """Read a UTC time of 1 to 7 fractional digits; a local time is not to be read.
+
+    A time that is not in this form reads as None: when something was watched is then
+    when we heard of it.
+    """
+    if text is None or not (match := _TIME.fullmatch(text)):
+        return None
+    try:
+        return datetime.fromisoformat(match[1] + (match[2] or "")[:7]).replace(
+            tzinfo=UTC
+        )
+    except ValueError:
+        return None
 
 
 def each_episode(title: Title, last: int | None) -> tuple[Title, ...]:

@@ -11,13 +11,14 @@ from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
 from .items import (
     COMPLETED_SHARE,
-    NO_USER,
     TICKS_PER_SECOND,
     each_episode,
-    item_id,
     media_type_of,
+    plain_id,
+    plain_text,
     provider_ids,
     stopped_complete,
+    utc_time,
 )
 
 _ACTIONS = {
@@ -89,9 +90,10 @@ def parse(fields: Fields) -> MediaEvent:
     action = _ACTIONS.get(name)
     playback = fields.object("PlaybackInfo")
     state = session.object("PlayState") if session is not None else None
-    position = _ticks(playback, "PositionTicks")
-    if position is None:
-        position = _ticks(state, "PositionTicks")
+    position = None
+    for source in (playback, state):
+        if position is None and source is not None:
+            position = source.seconds("PositionTicks", TICKS_PER_SECOND)
     completed = name in _COMPLETIONS
     if action is Action.PROGRESS and state is not None and state.flag("IsPaused"):
         action = Action.PAUSE
@@ -103,6 +105,8 @@ def parse(fields: Fields) -> MediaEvent:
         action=action,
         position=position,
         completed=completed,
+        # Emby's; in UTC as its Z says.
+        watched_at=utc_time(fields.text("Date")),
     )
 
 
@@ -112,40 +116,42 @@ def _stop_completes(
     position: float | None,
     duration: int | None,
 ) -> bool:
-    """Say whether a stop completes the item: the sender tells, or how far it came."""
+    """Say whether a stop completes the item: the sender tells, or how far it came.
+
+    An item that counts as played may have been so before; one that does not is not over.
+    """
     if playback is not None:
         claimed = playback.flag("PlayedToCompletion")
         if claimed is not None:
             return stopped_complete(claimed, position, duration)
-    if position and duration:
-        return position >= duration * COMPLETED_SHARE
     user_data = item.object("UserData")
-    return user_data is not None and bool(user_data.flag("Played"))
+    played = user_data.flag("Played") if user_data is not None else None
+    if played is not False and position and duration:
+        return position >= duration * COMPLETED_SHARE
+    return bool(played)
 
 
 def _server(server: Fields | None, item: Fields | None) -> Party:
     if server is not None:
-        return Party(item_id(server.text("Id")), server.text("Name"))
+        return Party(plain_id(server, "Id"), plain_text(server, "Name"))
     if item is not None:
-        return Party(item_id(item.text("ServerId")))
+        return Party(plain_id(item, "ServerId"))
     return Party()
 
 
 def _account(user: Fields | None, session: Fields | None) -> Party | None:
     party = Party()
     if user is not None:
-        party = Party(item_id(user.text("Id")), user.text("Name"))
+        party = Party(plain_id(user, "Id"), plain_text(user, "Name"))
     elif session is not None:
-        party = Party(item_id(session.text("UserId")), session.text("UserName"))
-    if party.id == NO_USER:
-        party = Party(None, party.name)
+        party = Party(plain_id(session, "UserId"), plain_text(session, "UserName"))
     return party if party.id or party.name else None
 
 
 def _player(session: Fields | None) -> Party | None:
     if session is None:
         return None
-    party = Party(session.text("DeviceId"), session.text("DeviceName"))
+    party = Party(session.text("DeviceId"), plain_text(session, "DeviceName"))
     return party if party.id or party.name else None
 
 
@@ -156,9 +162,9 @@ def _title(
     values: dict[str, Any] = {}
     match media_type:
         case MediaType.EPISODE | MediaType.SEASON:
-            show_item = item_id(item.text("SeriesId"))
+            show_item = plain_id(item, "SeriesId")
             values = {
-                "show": item.text("SeriesName"),
+                "show": plain_text(item, "SeriesName"),
                 "show_ids": _ids(series, MediaType.SHOW),
                 "show_items": {server_id: show_item} if show_item and server_id else {},
             }
@@ -170,34 +176,28 @@ def _title(
             else:
                 values["season"] = item.integer("IndexNumber")
         case MediaType.TRACK | MediaType.ALBUM:
-            values = {"artist": _artist(item), "album": item.text("Album")}
+            values = {"artist": _artist(item), "album": plain_text(item, "Album")}
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         values["year"] = item.integer("ProductionYear")
-    own_id = item_id(item.text("Id"))
+    own_id = plain_id(item, "Id")
+    duration = item.seconds("RunTimeTicks", TICKS_PER_SECOND)
     return Title(
         media_type=media_type,
-        title=item.text("Name"),
+        title=plain_text(item, "Name"),
         ids=_ids(item, media_type),
         items={server_id: own_id} if own_id and server_id else {},
-        duration=round(_ticks(item, "RunTimeTicks") or 0) or None,
+        duration=round(duration or 0) or None,
         **values,
     )
 
 
 def _artist(item: Fields) -> str | None:
     artists = item.get("Artists")
-    if isinstance(artists, list) and artists and isinstance(artists[0], str):
-        return artists[0]
-    return item.text("AlbumArtist")
+    if isinstance(artists, list) and artists:
+        return plain_text(Fields({"Artists": artists[0]}, "Item"), "Artists")
+    return plain_text(item, "AlbumArtist")
 
 
 def _ids(item: Fields | None, media_type: MediaType) -> dict[str, str | int]:
     providers = item.object("ProviderIds") if item is not None else None
-    if providers is None:
-        return {}
-    return provider_ids({key: providers.text(key) for key in providers}, media_type)
-
-
-def _ticks(fields: Fields | None, key: str) -> float | None:
-    ticks = fields.number(key) if fields is not None else None
-    return ticks / TICKS_PER_SECOND if ticks is not None and ticks >= 0 else None
+    return provider_ids(providers, media_type) if providers is not None else {}

@@ -4,22 +4,21 @@ The official webhook plugin's flat form, either with all properties or made by a
 as read from the plugin's source (v21). Other senders are told apart by their shape.
 """
 
-from datetime import UTC, datetime
-import re
 from typing import Any
 
 from ..domain.event import Action, LibraryChange, MediaEvent, Party
 from ..domain.fields import Fields, PayloadError
-from ..domain.title import Ids, MediaType, Title
+from ..domain.title import MediaType, Title
 from . import nested
 from .items import (
-    NO_USER,
     TICKS_PER_SECOND,
     each_episode,
-    item_id,
     media_type_of,
+    plain_id,
+    plain_text,
     provider_ids,
     stopped_complete,
+    utc_time,
 )
 
 _PROVIDER = "provider_"
@@ -49,7 +48,6 @@ SERVER_EVENTS = {
     "PluginUpdated": "plugin_updated",
     "SubtitleDownloadFailure": "subtitle_download_failure",
 }
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
 
 
 def parse(payload: dict[str, Any]) -> MediaEvent:
@@ -64,7 +62,7 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     name = fields.text("NotificationType")
     if name is None:
         raise PayloadError("NotificationType is empty")
-    server = Party(fields.text("ServerId"), _unescaped(fields, "ServerName"))
+    server = Party(plain_id(fields, "ServerId"), plain_text(fields, "ServerName"))
     common: dict[str, Any] = {
         "name": name,
         "server": server,
@@ -80,7 +78,10 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
                 **common,
                 ignored="only items marked by hand count among saved user data",
             )
-        if not fields.flag("Played"):
+        played = fields.flag("Played")
+        if played is None:
+            raise PayloadError("the payload does not say Played")
+        if not played:
             return MediaEvent(
                 **common, ignored="marked as unwatched; history keeps plays"
             )
@@ -99,14 +100,18 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     if name in _LIBRARY:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
 
-    position = _seconds(fields, "PlaybackPositionTicks")
+    position = fields.seconds("PlaybackPositionTicks", TICKS_PER_SECOND)
     action = _ACTIONS.get(name)
     completed = name == "UserDataSaved"
     if action is Action.PROGRESS and fields.flag("IsPaused"):
         action = Action.PAUSE
     elif action is Action.STOP:
-        completed = stopped_complete(
-            fields.flag("PlayedToCompletion"), position, title.duration
+        claimed = fields.flag("PlayedToCompletion")
+        # A template may leave the run time out; one that the server does not know is 0.
+        completed = (
+            stopped_complete(claimed, position, title.duration)
+            if "RunTimeTicks" in fields
+            else bool(claimed)
         )
     return MediaEvent(
         **common,
@@ -118,44 +123,26 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     )
 
 
-def utc_time(text: str | None) -> datetime | None:
-    """Read a UTC time of 1 to 7 fractional digits; the local Timestamp is not to be read.
-
-    A time that is not in this form reads as None: when something was watched is then
-    when we heard of it.
-    """
-    if text is None or not (match := _TIME.fullmatch(text)):
-        return None
-    try:
-        return datetime.fromisoformat(match[1] + (match[2] or "")[:7]).replace(
-            tzinfo=UTC
-        )
-    except ValueError:
-        return None
-
-
 def _account(fields: Fields) -> Party | None:
-    identity = item_id(fields.text("UserId"))
     party = Party(
-        identity if identity != NO_USER else None, fields.text("NotificationUsername")
+        plain_id(fields, "UserId"), plain_text(fields, "NotificationUsername")
     )
     return party if party.id or party.name else None
 
 
 def _player(fields: Fields) -> Party | None:
-    party = Party(fields.text("DeviceId"), _unescaped(fields, "DeviceName"))
+    party = Party(fields.text("DeviceId"), plain_text(fields, "DeviceName"))
     return party if party.id or party.name else None
 
 
 def _title(fields: Fields, media_type: MediaType, server: Party) -> Title:
     server_id = server.id or ""
     values: dict[str, Any] = {}
-    name = _unescaped(fields, "Name")
     match media_type:
         case MediaType.EPISODE | MediaType.SEASON:
-            series = item_id(fields.text("SeriesId"))
+            series = plain_id(fields, "SeriesId")
             values = {
-                "show": _unescaped(fields, "SeriesName"),
+                "show": plain_text(fields, "SeriesName"),
                 "season": fields.integer("SeasonNumber"),
                 "show_items": {server_id: series} if series and server_id else {},
             }
@@ -163,41 +150,19 @@ def _title(fields: Fields, media_type: MediaType, server: Party) -> Title:
                 values["episode"] = fields.integer("EpisodeNumber")
         case MediaType.TRACK | MediaType.ALBUM:
             values = {
-                "artist": _unescaped(fields, "Artist"),
-                "album": _unescaped(fields, "Album"),
+                "artist": plain_text(fields, "Artist"),
+                "album": plain_text(fields, "Album"),
             }
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         # Of an episode this is the year of its series.
         values["year"] = fields.integer("Year")
-    item = item_id(fields.text("ItemId"))
+    item = plain_id(fields, "ItemId")
+    duration = fields.seconds("RunTimeTicks", TICKS_PER_SECOND)
     return Title(
         media_type=media_type,
-        title=name,
-        ids=_ids(fields, media_type),
+        title=plain_text(fields, "Name"),
+        ids=provider_ids(fields, media_type, _PROVIDER),
         items={server_id: item} if item and server_id else {},
-        duration=round(_seconds(fields, "RunTimeTicks") or 0) or None,
+        duration=round(duration or 0) or None,
         **values,
     )
-
-
-def _ids(fields: Fields, media_type: MediaType) -> Ids:
-    return provider_ids(
-        {
-            key[len(_PROVIDER) :]: fields.text(key)
-            for key in fields
-            if key[: len(_PROVIDER)].lower() == _PROVIDER
-        },
-        media_type,
-    )
-
-
-def _unescaped(fields: Fields, key: str) -> str | None:
-    """Return a text without the backslash that the plugin puts before a quote."""
-    text = fields.text(key)
-    return text.replace('\\"', '"') if text else text
-
-
-def _seconds(fields: Fields, key: str) -> float | None:
-    """Return a time that is given in ticks of 100 ns, in seconds."""
-    ticks = fields.number(key)
-    return ticks / TICKS_PER_SECOND if ticks is not None and ticks >= 0 else None

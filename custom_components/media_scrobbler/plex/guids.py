@@ -33,6 +33,7 @@ _SCHEMES = {
     "anidb": "anidb",
 }
 
+_LEGACY = "com.plexapp.agents."
 _SHOW_PARTS = (MediaType.SEASON, MediaType.EPISODE)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 
@@ -58,20 +59,24 @@ def scheme(guid: str | None) -> str:
 def parse_guid(guid: str | None, media_type: MediaType) -> Guid:
     """Take apart the GUID of a title of the given kind.
 
-    `plex://` is Plex's own id and kept as such; `local://`, `none://` and unknown agents
-    identify nothing outside their server and yield nothing.
+    `plex://` is Plex's own id and kept as such, unless it names another kind of thing;
+    `local://` and unknown agents identify nothing outside their server and yield no id,
+    of legacy agents such as `none` only numbers.
     """
     agent = scheme(guid)
     if not guid or not agent:
         return Guid()
-    if agent == "plex":
-        return Guid(ids={"plex": guid})
     path = guid.partition("://")[2].partition("?")[0]
     name, *numbers = path.split("/")
-    if agent in _SCHEMES:
-        return Guid(ids=external_id(_SCHEMES[agent], name))
+    if agent == "plex":
+        is_other = name != media_type and name in MediaType
+        return Guid(ids={} if is_other or not any(numbers) else {"plex": guid})
 
-    if agent in _AGENTS:
+    if agent in _SCHEMES:
+        ids = external_id(_SCHEMES[agent], name)
+        if not any(numbers):
+            return Guid(ids=ids)
+    elif agent in _AGENTS:
         ids = external_id(_AGENTS[agent], name)
     elif agent == _HAMA_AGENT:
         match = _HAMA_ID.fullmatch(name)
@@ -82,6 +87,8 @@ def parse_guid(guid: str | None, media_type: MediaType) -> Guid:
         )
     elif agent.startswith(_NFO_AGENTS):
         ids = external_id("imdb", name)
+    elif agent.startswith(_LEGACY):
+        ids = {}
     else:
         return Guid()
 

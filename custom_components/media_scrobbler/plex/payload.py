@@ -14,6 +14,9 @@ from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, Guid, parse_guid, scheme
 PLEX_STREAMING = "tv.plex.provider.vod"
 """The server identity under which Plex's own free streaming reports."""
 
+MILLISECONDS = 1000
+"""Plex gives times in milliseconds: this many are a second."""
+
 OWNER_ACCOUNT = "1"
 """The account id that a server gives its owner, who may also go by a plex.tv id."""
 
@@ -77,8 +80,10 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         return MediaEvent(**common, ignored=ignored)
     media_type = _media_type(metadata)
     if media_type is None:
+        kind = metadata.text("type")
+        reason = f"items of type {kind} are not recorded"
         return MediaEvent(
-            **common, ignored=f"{metadata.text('type') or 'nothing'} is not recorded"
+            **common, ignored=reason if kind else "Metadata does not name a type"
         )
     title = _title(metadata, media_type, server)
     common["titles"] = (title,)
@@ -90,7 +95,7 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         **common,
         action=_ACTIONS.get(name),
         completed=name == "media.scrobble",
-        position=_seconds(metadata, "viewOffset"),
+        position=metadata.seconds("viewOffset", MILLISECONDS),
     )
 
 
@@ -177,9 +182,10 @@ def _title(metadata: Fields, media_type: MediaType, server: Party) -> Title:
                 "show_items": _item(metadata, "grandparentRatingKey", server_id),
             }
         case MediaType.SEASON:
+            season = metadata.integer("index")
             values = {
                 "show": metadata.text("parentTitle"),
-                "season": metadata.integer("index"),
+                "season": guid.season if season is None else season,
                 "show_items": _item(metadata, "parentRatingKey", server_id),
             }
         case MediaType.TRACK:
@@ -194,7 +200,7 @@ def _title(metadata: Fields, media_type: MediaType, server: Party) -> Title:
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         # An episode's year is its own, where other servers give the show's.
         values["year"] = metadata.integer("year")
-    duration = _seconds(metadata, "duration")
+    duration = metadata.seconds("duration", MILLISECONDS)
     return Title(
         media_type=media_type,
         title=metadata.text("title"),
@@ -243,9 +249,3 @@ def _rating(fields: Fields, metadata: Fields) -> RatingChange:
     if value > 10:
         raise PayloadError("rating is above 10")
     return RatingChange(value)
-
-
-def _seconds(metadata: Fields, key: str) -> float | None:
-    """Return a time that Plex gives in milliseconds, in seconds."""
-    value = metadata.number(key)
-    return value / 1000 if value is not None and value >= 0 else None

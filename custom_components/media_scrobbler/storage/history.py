@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 import re
+import time
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import STORAGE_DIR
@@ -186,6 +187,7 @@ class History:
             part = _Part(len(parts), name)
             parts.append(part)
             latest = self._index_part(part, index)
+            _yield_to_loop()
             if last is None or (latest and latest.watched_at >= last.watched_at):
                 last = latest
         return parts, index, last
@@ -459,6 +461,7 @@ class History:
         def search() -> list[Play]:
             found: list[Play] = []
             for part, raws in parts:
+                _yield_to_loop()
                 if raws is None:
                     plays: Iterable[Play] = self._search_file(part, needle)
                 else:
@@ -477,8 +480,8 @@ class History:
 
     def _search_file(self, part: _Part, needle: str | None) -> list[Play]:
         """Read a file's plays unless the needle is nowhere in it."""
-        if needle is not None and needle.isalnum():
-            # Quotes and control characters are escaped in a file, letters are not.
+        if needle is not None and needle.isprintable() and not {*needle} & {*'"\\'}:
+            # Other characters stand in a file as they are.
             try:
                 text = Path(self._store(part).path).read_text(encoding="utf-8")
             except OSError, UnicodeDecodeError:
@@ -489,6 +492,11 @@ class History:
             return self._read_part(part)
         except UnreadableStoreError:
             return []
+
+
+def _yield_to_loop() -> None:
+    """Let the event loop have its turn, which a busy thread would keep waiting."""
+    time.sleep(0)
 
 
 def _decoded(plays: dict[str, bytes]) -> Iterator[Play]:

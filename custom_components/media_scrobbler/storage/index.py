@@ -13,11 +13,21 @@ from datetime import datetime, tzinfo
 
 from ..domain.play import Play
 from ..domain.rules import viewing_window
-from ..domain.title import PLAYABLE, Title, identities, name_identity, number_of
+from ..domain.title import (
+    PLAYABLE,
+    Title,
+    identities,
+    is_exclusive,
+    is_item,
+    name_identity,
+    number_of,
+)
 
 _NONE = -1
 _REMOVED = 255
-_ITEM = "item "
+_SHARDS = 64
+"""Dictionaries that ids are spread over: a single one would hold up everything else for
+60 ms when it grows."""
 _TYPES = {media_type: number for number, media_type in enumerate(PLAYABLE)}
 
 
@@ -39,9 +49,10 @@ class PlayIndex:
         self._same_as = array("i")
         self._kinds = array("Q")  # a bit for each kind of id that is known
         self._number = array("q")  # hash of season and episode, 0 if unknown
-        self._titles: dict[int, int] = {}
+        self._titles: tuple[dict[int, int], ...] = tuple({} for _ in range(_SHARDS))
         self._kind_bits: dict[str, int] = {}
-        self._item_bits = 0
+        self._items = 0
+        self._exclusive = 0
 
         self.per_type: Counter[str] = Counter()
         self.per_day: Counter[int] = Counter()
@@ -145,51 +156,50 @@ class PlayIndex:
             if (bit := self._kind_bits.get(kind)) is None:
                 # Beyond 64 kinds of id the last bit stands for all further ones.
                 bit = self._kind_bits[kind] = 1 << min(len(self._kind_bits), 63)
-                if kind.startswith(_ITEM):
-                    self._item_bits |= bit
+                if is_item(kind):
+                    self._items |= bit
+                if is_exclusive(kind):
+                    self._exclusive |= bit
             bits |= bit
         return bits
 
-    def _matches(self, title: Title) -> tuple[list[int], dict[str, str], str | None]:
-        """Return the titles that are the same as the given one, and what it goes by."""
-        kinds = identities(title)
+    def _matches(self, title: Title, kinds: dict[str, str]) -> list[int]:
+        """Return the titles that are the same as the given one: `same_title`, in bits."""
         bits = self._bits(kinds)
-        number = hash(number_of(title) or 0)
-        found: list[int] = []
+        agreed: dict[int, int] = {}
         for kind, value in kinds.items():
-            candidate = self._titles.get(hash((title.media_type, kind, value)))
-            if candidate is None:
-                continue
-            candidate = self._find(candidate)
-            known = self._number[candidate]
-            # Two items of one server with different numbers are different episodes. The
-            # same item has agreed by its own id before, or will.
-            if (
-                number
-                and known
-                and number != known
-                and kind[: len(_ITEM)] != _ITEM
-                and self._kinds[candidate] & bits & self._item_bits
-            ):
-                continue
-            if candidate not in found:
-                found.append(candidate)
-        name = name_identity(title)
-        if not found and name is not None:
-            candidate = self._titles.get(hash((title.media_type, name)))
+            candidate = self._get(title, f"{kind}={value}")
             if candidate is not None:
-                candidate = self._find(candidate)
-                if not self._kinds[candidate] & bits:
-                    found.append(candidate)
-        return found, kinds, name
+                agreed[candidate] = agreed.get(candidate, 0) | self._kind_bits[kind]
+        found = [
+            candidate
+            for candidate, agreed_bits in agreed.items()
+            if not self._contradicts(candidate, title, bits, agreed_bits)
+        ]
+        if not found and (name := name_identity(title)) is not None:
+            candidate = self._get(title, name)
+            if candidate is not None and not self._kinds[candidate] & bits:
+                found.append(candidate)
+        return found
+
+    def _contradicts(
+        self, candidate: int, title: Title, bits: int, agreed: int
+    ) -> bool:
+        """Say whether more speaks against a title than the ids that agree speak for it."""
+        shared = self._kinds[candidate] & bits
+        known, number = self._number[candidate], _hash_of_number(title)
+        if shared & ~agreed & self._exclusive and known and number and known != number:
+            return True
+        return bool(shared & ~self._items) and not agreed & ~self._items
 
     def _resolve(self, title: Title) -> int | None:
-        found = self._matches(title)[0]
+        found = self._matches(title, identities(title))
         return found[0] if found else None
 
     def _learn(self, title: Title) -> int:
         """Return a title's number, joining titles that turn out to be the same."""
-        found, kinds, name = self._matches(title)
+        kinds = identities(title)
+        found = self._matches(title, kinds)
         if not found:
             number = len(self._last)
             self._last.append(_NONE)
@@ -200,13 +210,27 @@ class PlayIndex:
             number = found[0]
             for other in found[1:]:
                 self._join(number, other)
-        self._kinds[number] |= self._bits(kinds)
-        self._number[number] = self._number[number] or hash(number_of(title) or 0)
         for kind, value in kinds.items():
-            self._titles.setdefault(hash((title.media_type, kind, value)), number)
-        if name is not None:
-            self._titles.setdefault(hash((title.media_type, name)), number)
+            # A library that was built anew gives its item ids to other titles. Any other
+            # id stays with its first title, and says nothing of one that came by it
+            # by mistake.
+            identity = f"{kind}={value}"
+            if is_item(kind) or self._get(title, identity) in (None, number):
+                self._put(title, identity, number)
+                self._kinds[number] |= self._kind_bits[kind]
+        self._number[number] = self._number[number] or _hash_of_number(title)
+        if (name := name_identity(title)) is not None:
+            self._put(title, name, number)
         return number
+
+    def _get(self, title: Title, identity: str) -> int | None:
+        key = hash((title.media_type, identity))
+        number = self._titles[key % _SHARDS].get(key)
+        return None if number is None else self._find(number)
+
+    def _put(self, title: Title, identity: str, number: int) -> None:
+        key = hash((title.media_type, identity))
+        self._titles[key % _SHARDS][key] = number
 
     def _join(self, title: int, other: int) -> None:
         self._same_as[other] = title
@@ -219,3 +243,8 @@ class PlayIndex:
             first = self._previous[first]
         self._previous[first] = self._last[title]
         self._last[title] = row
+
+
+def _hash_of_number(title: Title) -> int:
+    """Return a hash of an episode's season and number, 0 if either is unknown."""
+    return hash(number_of(title) or 0)

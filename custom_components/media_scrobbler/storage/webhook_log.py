@@ -6,7 +6,6 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
-from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..domain.event import MediaEvent
@@ -17,6 +16,9 @@ MINOR_VERSION = 1
 MAX_EVENTS = 500
 SAVE_DELAY = 30.0
 """Seconds before the log is written: it explains, it is no history."""
+
+
+type _Entry = tuple[datetime, Answer, MediaEvent | None]
 
 
 class WebhookLog:
@@ -34,7 +36,7 @@ class WebhookLog:
             private=True,
             minor_version=MINOR_VERSION,
         )
-        self._events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+        self._events: deque[_Entry | dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._loaded = False
 
     async def async_load(self) -> None:
@@ -50,46 +52,19 @@ class WebhookLog:
         self._events.extend(added)
 
     @property
-    def last_at(self) -> datetime | None:
-        """Return when the last webhook arrived, in UTC."""
-        if not self._events:
-            return None
-        return dt_util.parse_datetime(self._events[-1]["at"])
-
-    @property
     def last(self) -> dict[str, Any] | None:
         """Return the last webhook."""
-        return self._events[-1] if self._events else None
+        return _as_dict(self._events[-1]) if self._events else None
 
     @callback
     def add(self, at: datetime, answer: Answer, event: MediaEvent | None) -> None:
         """Add a webhook."""
-        entry: dict[str, Any] = {
-            "at": at.isoformat(),
-            "outcome": answer.outcome.value,
-            "reason": answer.reason,
-        }
-        if event is not None:
-            entry["event"] = event.name
-            for key, party in (
-                ("server", event.server),
-                ("account", event.account),
-                ("player", event.player),
-            ):
-                if party is not None and (name := party.name or party.id):
-                    entry[key] = name
-            if event.server.id:
-                entry["server_identity"] = event.server.id
-        if answer.title is not None and (label := answer.title.label):
-            entry["title"] = label
-        if answer.viewers:
-            entry["viewers"] = list(answer.viewers)
-        self._events.append(entry)
+        self._events.append((at, answer, event))
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
 
     def newest(self, limit: int = MAX_EVENTS) -> list[dict[str, Any]]:
         """Return the last webhooks, newest first."""
-        return [dict(entry) for entry in list(self._events)[: -limit - 1 : -1]]
+        return [_as_dict(entry) for entry in list(self._events)[: -limit - 1 : -1]]
 
     async def async_remove(self) -> None:
         """Remove the file."""
@@ -97,4 +72,32 @@ class WebhookLog:
         await self._store.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"events": list(self._events)}
+        return {"events": [_as_dict(entry) for entry in self._events]}
+
+
+def _as_dict(entry: _Entry | dict[str, Any]) -> dict[str, Any]:
+    """Return an entry as it is stored and shown: made on demand, for floods of webhooks."""
+    if isinstance(entry, dict):
+        return entry
+    at, answer, event = entry
+    shown: dict[str, Any] = {
+        "at": at.isoformat(),
+        "outcome": answer.outcome.value,
+        "reason": answer.reason,
+    }
+    if event is not None:
+        shown["event"] = event.name
+        for key, party in (
+            ("server", event.server),
+            ("account", event.account),
+            ("player", event.player),
+        ):
+            if party is not None and (name := party.name or party.id):
+                shown[key] = name
+        if event.server.id:
+            shown["server_identity"] = event.server.id
+    if answer.title is not None and (label := answer.title.label):
+        shown["title"] = label
+    if answer.viewers:
+        shown["viewers"] = list(answer.viewers)
+    return shown
