@@ -68,6 +68,15 @@ class _Watcher:
     viewers: tuple[Viewer, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    """When something was completed, who says so, and the poster that came along."""
+
+    watched_at: datetime
+    source: Source
+    poster: bytes | None
+
+
 class Scrobbler:
     """Knows every server and viewer, and what lies between them.
 
@@ -262,6 +271,7 @@ class Scrobbler:
             outcome, reason = await self._async_rate(watcher, event, event.rating, now)
             return answer(outcome, reason, watcher.viewers)
 
+        poster = artwork or server.artwork_of(event)
         action = server.play_on(event, artwork, now)
         if action is not None:
             self._publish_playback(server, watcher, event, action)
@@ -272,7 +282,9 @@ class Scrobbler:
                 f"{shown}; not completed, so not a play",
                 watcher.viewers,
             )
-        outcome, reason = await self._async_complete(server, watcher, event, now)
+        outcome, reason = await self._async_complete(
+            server, watcher, event, poster, now
+        )
         return answer(outcome, reason, watcher.viewers)
 
     def _watcher(self, server: Server, event: MediaEvent) -> _Watcher:
@@ -281,7 +293,12 @@ class Scrobbler:
         return _Watcher(account, viewers)
 
     async def _async_complete(
-        self, server: Server, watcher: _Watcher, event: MediaEvent, now: datetime
+        self,
+        server: Server,
+        watcher: _Watcher,
+        event: MediaEvent,
+        poster: bytes | None,
+        now: datetime,
     ) -> tuple[Outcome, str]:
         """Record a completed title, or each episode of a multi-episode file."""
         watched_at = believed_time(event.watched_at, now)
@@ -296,9 +313,10 @@ class Scrobbler:
             player=event.player.name if event.player else None,
             player_id=event.player.id if event.player else None,
         )
+        completion = _Completion(watched_at, source, poster)
         results = await asyncio.gather(
             *(
-                self._async_record(viewer, watcher.account, title, watched_at, source)
+                self._async_record(viewer, watcher.account, title, completion)
                 for title in event.titles
                 for viewer in watcher.viewers or (None,)
             )
@@ -311,17 +329,18 @@ class Scrobbler:
         viewer: Viewer | None,
         account: Account | None,
         title: Title,
-        watched_at: datetime,
-        source: Source,
+        completion: _Completion,
     ) -> tuple[Outcome, str]:
         if not is_identified(title):
             return Outcome.REJECTED, "too little is known of the title to recognise it"
         if reason := refusal(title, viewer.media_types if viewer else PLAYABLE):
             return Outcome.IGNORED, reason
         if viewer is None:
-            return await self._async_hold(account, title, watched_at, source)
+            return await self._async_hold(account, title, completion)
         try:
-            recorded = await viewer.async_record(title, watched_at, source)
+            recorded = await viewer.async_record(
+                title, completion.watched_at, completion.source, completion.poster
+            )
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
         if recorded.merged:
@@ -360,11 +379,7 @@ class Scrobbler:
         return held
 
     async def _async_hold(
-        self,
-        account: Account | None,
-        title: Title,
-        watched_at: datetime,
-        source: Source,
+        self, account: Account | None, title: Title, completion: _Completion
     ) -> tuple[Outcome, str]:
         if account is None:
             return Outcome.REJECTED, "this server reports more accounts than can be"
@@ -374,7 +389,9 @@ class Scrobbler:
         await held.async_load()
         if len(held.index) >= MAX_HELD:
             return Outcome.REJECTED, "too many plays wait for this account to be linked"
-        recorded = await held.async_record(title, watched_at, source)
+        recorded = await held.async_record(
+            title, completion.watched_at, completion.source
+        )
         try:
             # Without its account a held play would be nobody's for ever.
             await self.accounts.async_saved()

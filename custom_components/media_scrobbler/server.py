@@ -9,7 +9,8 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceEntry
-from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_KIND,
@@ -23,6 +24,7 @@ from .domain.event import Action, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
 from .domain.outcome import Answer
 from .domain.playback import Playback, PlaybackState, advance
+from .domain.title import same_title
 from .jellyfin import payload as jellyfin_payload
 from .plex import payload as plex_payload
 from .signals import Updates
@@ -161,6 +163,18 @@ class Server:
         if after is not before:
             self.set_playback(key, after)
         return action
+
+    def artwork_of(self, event: MediaEvent) -> bytes | None:
+        """Return the poster that came when the event's player began its title."""
+        if event.player is None or event.title is None:
+            return None
+        key = player_key(event.player)
+        playback = self.playbacks.get(key)
+        if playback is None or playback.title is None:
+            return None
+        return (
+            self.artwork.get(key) if same_title(playback.title, event.title) else None
+        )
 
     @callback
     def set_playback(self, key: str, playback: Playback) -> None:

@@ -22,6 +22,7 @@ from .issues import async_note_storage_trouble
 from .published import scrobble_data, title_data, viewer_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
+from .storage.poster import Poster
 from .storage.ratings import Ratings
 from .storage.writer import StorageWriteError
 
@@ -37,7 +38,12 @@ class Viewer:
     plays are recorded while the entry reloads.
     """
 
-    platforms = (Platform.CALENDAR, Platform.EVENT, Platform.SENSOR)
+    platforms = (
+        Platform.CALENDAR,
+        Platform.EVENT,
+        Platform.IMAGE,
+        Platform.SENSOR,
+    )
 
     def __init__(self, hass: HomeAssistant, entry: ViewerConfigEntry) -> None:
         """Take the entry; what is stored is read by `async_load`."""
@@ -49,6 +55,7 @@ class Viewer:
         self.ratings = Ratings(
             hass, f"ratings.{entry.entry_id}", on_trouble=self._trouble
         )
+        self.poster = Poster(hass, f"poster.{entry.entry_id}")
         self.updates = Updates(hass, entry.entry_id)
 
     @property
@@ -80,9 +87,14 @@ class Viewer:
         """Read what is stored; reads again what could not be read before."""
         await self.history.async_reload_unreadable()
         await self.ratings.async_load()
+        await self.poster.async_load()
 
     async def async_record(
-        self, title: Title, watched_at: datetime, source: Source
+        self,
+        title: Title,
+        watched_at: datetime,
+        source: Source,
+        poster: bytes | None = None,
     ) -> Recorded:
         """Record a completed title and publish it once it is on disk.
 
@@ -94,11 +106,11 @@ class Viewer:
                 await recorded.saved
             except StorageWriteError:
                 self._hass.async_create_background_task(
-                    self._async_publish_later(recorded, source),
+                    self._async_publish_later(recorded, source, poster),
                     f"publish {self.entry.entry_id}",
                 )
                 raise
-        self._publish_play(recorded, source)
+        self._publish_play(recorded, source, poster)
         return recorded
 
     async def async_rate(
@@ -143,15 +155,23 @@ class Viewer:
         self.updates.stop()
         await self.history.async_remove()
         await self.ratings.async_remove()
+        await self.poster.async_remove()
 
-    async def _async_publish_later(self, recorded: Recorded, source: Source) -> None:
+    async def _async_publish_later(
+        self, recorded: Recorded, source: Source, poster: bytes | None
+    ) -> None:
         await self.history.async_settled()
-        self._publish_play(recorded, source)
+        self._publish_play(recorded, source, poster)
 
     @callback
-    def _publish_play(self, recorded: Recorded, source: Source) -> None:
+    def _publish_play(
+        self, recorded: Recorded, source: Source, poster: bytes | None
+    ) -> None:
+        play, last = recorded.play, self.history.last_play
+        if last is not None and last.id == play.id and (poster or not recorded.merged):
+            self.poster.show(poster, play.watched_at)
         if not recorded.merged:
-            data = scrobble_data(self, recorded.play, source)
+            data = scrobble_data(self, play, source)
             self._hass.bus.async_fire(EVENT_SCROBBLE, data)
             self._tell("watched", data)
         self.updates.send()

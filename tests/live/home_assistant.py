@@ -44,16 +44,19 @@ homeassistant:
 api:
 config:
 frontend:
-history:
-logbook:
 logger:
   default: warning
   logs:
     custom_components.media_scrobbler: debug
-recorder:
-  commit_interval: 1
 webhook:
 websocket_api:
+"""
+
+_RECORDER = """\
+history:
+logbook:
+recorder:
+  commit_interval: 1
 """
 
 
@@ -243,12 +246,14 @@ class LiveHomeAssistant:
         folder: Path | None = None,
         port: int | None = None,
         companions: Sequence[Path] = (),
+        recorder: bool = True,
     ) -> None:
         """Prepare a Home Assistant in a folder (a temporary one unless given).
 
         The companions are folders of further integrations, set up without configuration.
         """
         self._companions = companions
+        self._recorder = recorder
         self._temporary = folder is None
         self.folder = folder or Path()
         self.port = port or _free_port()
@@ -511,6 +516,7 @@ class LiveHomeAssistant:
             )
         configuration.write_text(
             _CONFIGURATION.format(url=self.url)
+            + (_RECORDER if self._recorder else "")
             + "".join(f"{companion.name}:\n" for companion in self._companions),
             encoding="utf-8",
         )

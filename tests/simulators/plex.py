@@ -227,7 +227,7 @@ class PlexServer:
 
     def rating_key(self, key: str) -> str:
         """Return this server's own number of a title."""
-        return str(stable_number(self.uuid, key, below=90_000))
+        return str(stable_number(self.uuid, key, below=10**12))
 
     def metadata(self, title: Title) -> dict[str, Any]:
         """Return a title as this server describes it."""

@@ -156,6 +156,8 @@ class History:
             return
         async with self._lock:
             for part in [part for part in self._parts if part.unreadable]:
+                # It may have been readable at the start.
+                self._index.forget(part.number)
                 latest = await self._hass.async_add_executor_job(
                     self._index_part, part, self._index
                 )
@@ -224,17 +226,14 @@ class History:
             part.size = 0
             for play in plays:
                 part.put(play)
-            self._close_others(part)
         return part.plays
 
-    def _close_others(self, kept: _Part) -> None:
-        """Let go of parts that are in memory without need."""
+    def _close_idle(self) -> None:
+        """Let go of parts that are in memory without need, once a change has been made."""
         idle = [
             part
             for part in self._parts
-            if part.plays is not None
-            and part is not kept
-            and (part.writer is None or part.writer.idle)
+            if part.plays is not None and (part.writer is None or part.writer.idle)
         ]
         for part in idle[: max(0, len(idle) - MAX_OPEN_PARTS)]:
             part.plays = part.writer = None
@@ -260,8 +259,8 @@ class History:
                     sources=(source,),
                 )
                 part = await self._open_part_for(watched_at)
-                self._index.add(play, part.number)
                 part.put(play)
+                self._index.add(play, part.number)
                 changed = True
             else:
                 part, old = known
@@ -271,6 +270,7 @@ class History:
                     part.put(play)
             self._note_last(play)
             saved = self._writer(part).save(changed=changed)
+            self._close_idle()
         return Recorded(play, known is not None, saved)
 
     async def async_change(
@@ -298,6 +298,7 @@ class History:
             elif new is not None:
                 self._note_last(new)
             written = self._writer(part).save()
+            self._close_idle()
         if written is not None:
             await written
         return old, new
@@ -381,7 +382,6 @@ class History:
             name += f".{max(int(part.name[8:] or 0) for part in parts) + 1:04}"
         part = _Part(len(self._parts), name, plays={})
         self._parts.append(part)
-        self._close_others(part)
         return part
 
     async def _part_of(self, play_id: str) -> _Part:

@@ -88,14 +88,19 @@ class PlayIndex:
         self.remove(old, part)
         self.add(new, part)
 
+    def forget(self, part: int) -> None:
+        """Take out every play of a part."""
+        for row, number in enumerate(self._part):
+            if number == part and self._type[row] != _REMOVED:
+                self._count(row, -1)
+                self._type[row] = _REMOVED
+
     def viewings(self, title: Title, watched_at: datetime) -> list[int]:
         """Return the parts with plays of this title that may be the same viewing."""
-        number = self._resolve(title)
-        if number is None:
-            return []
         moment = watched_at.timestamp()
         return [
             self._part[row]
+            for number in self._candidates(title)
             for row in self._rows(number)
             if abs(self._watched[row] - moment)
             <= viewing_window(
@@ -105,10 +110,11 @@ class PlayIndex:
 
     def times(self, title: Title) -> list[float]:
         """Return when a title was watched, in epoch seconds, in no order."""
-        number = self._resolve(title)
-        if number is None:
-            return []
-        return [self._watched[row] for row in self._rows(number)]
+        return [
+            self._watched[row]
+            for number in self._matches(title, identities(title))
+            for row in self._rows(number)
+        ]
 
     def latest_part(self) -> int | None:
         """Return the part with the latest play."""
@@ -130,9 +136,8 @@ class PlayIndex:
         self.seconds_per_day[day] += change * self._duration[row]
 
     def _row(self, play: Play, part: int) -> int | None:
-        number = self._resolve(play.title)
         moment = play.watched_at.timestamp()
-        if number is not None:
+        for number in self._matches(play.title, identities(play.title)):
             for row in self._rows(number):
                 if self._part[row] == part and self._watched[row] == moment:
                     return row
@@ -192,9 +197,13 @@ class PlayIndex:
             return True
         return bool(shared & ~self._items) and not agreed & ~self._items
 
-    def _resolve(self, title: Title) -> int | None:
-        found = self._matches(title, identities(title))
-        return found[0] if found else None
+    def _candidates(self, title: Title) -> set[int]:
+        """Return every title that shares an id or the name: what it is, its plays tell."""
+        keys = [f"{kind}={value}" for kind, value in identities(title).items()]
+        if (name := name_identity(title)) is not None:
+            keys.append(name)
+        found = (self._get(title, key) for key in keys)
+        return {number for number in found if number is not None}
 
     def _learn(self, title: Title) -> int:
         """Return a title's number, joining titles that turn out to be the same."""

@@ -1,5 +1,6 @@
 """A viewer's ratings: one per title, kept until it is taken back."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,8 @@ class Ratings:
         self._by_identity: dict[str, list[_Rating]] = {}
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._unreadable: str | None = None
+        self._loaded = False
+        self._loading = asyncio.Lock()
 
     @property
     def failing(self) -> bool:
@@ -60,17 +63,20 @@ class Ratings:
         return len(self._ratings)
 
     async def async_load(self) -> None:
-        """Read the ratings; those of an unreadable file are unknown until it is mended."""
-        try:
-            stored = await self._hass.async_add_executor_job(self._read)
-        except UnreadableStoreError as err:
-            self._unreadable = str(err)
-            self._on_trouble()
-            return
-        was_unreadable, self._unreadable = self._unreadable, None
-        self._ratings, self._by_identity = [], {}
-        for rating in stored:
-            self._add(rating)
+        """Read the ratings, once; those of an unreadable file are unknown until it is mended."""
+        async with self._loading:
+            if self._loaded:
+                return
+            try:
+                stored = await self._hass.async_add_executor_job(self._read)
+            except UnreadableStoreError as err:
+                self._unreadable = str(err)
+                self._on_trouble()
+                return
+            self._loaded = True
+            was_unreadable, self._unreadable = self._unreadable, None
+            for rating in stored:
+                self._add(rating)
         if was_unreadable:
             self._on_trouble()
 
@@ -87,6 +93,7 @@ class Ratings:
         Raises UnreadableStoreError while the file cannot be read, and StorageWriteError
         when it could not be written: the rating is kept and written later.
         """
+        await self.async_load()
         if self._unreadable:
             raise UnreadableStoreError(self._unreadable)
         known = self._find(title)
@@ -108,6 +115,7 @@ class Ratings:
     async def async_remove(self) -> None:
         """Remove the file."""
         await self._writer.async_remove()
+        self._unreadable = None
 
     def _read(self) -> list[_Rating]:
         stored = self._store.read() or {"ratings": []}

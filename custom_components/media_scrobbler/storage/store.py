@@ -1,6 +1,7 @@
 """Home Assistant's Store, with answers: what is on disk, and what cannot be read."""
 
 from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Any, override
 
@@ -11,6 +12,8 @@ from homeassistant.util.file import WriteError
 from homeassistant.util.json import SerializationError, json_loads_object
 
 from ..const import DOMAIN
+
+_LOGGER = logging.getLogger(__name__)
 
 type Migration = Callable[[int, int, dict[str, Any]], dict[str, Any]]
 """Turns the data of an older (version, minor version) into that of the present one."""
@@ -96,5 +99,16 @@ class ConfirmingStore(Store[dict[str, Any]]):
                 f"{self.path} was written by a newer version of Media Scrobbler"
             )
         if (version, minor) < (self.version, self.minor_version) and self._migrate:
-            return self._migrate(version, minor, data)
+            try:
+                return self._migrate(version, minor, data)
+            except (AttributeError, KeyError, TypeError, ValueError) as err:
+                raise UnreadableStoreError(f"{self.path} is damaged: {err!r}") from err
         return data
+
+    @override
+    async def async_remove(self) -> None:
+        """Remove the file, as far as that can be done."""
+        try:
+            await super().async_remove()
+        except OSError as err:
+            _LOGGER.warning("%s could not be removed: %s", self.path, err.strerror)

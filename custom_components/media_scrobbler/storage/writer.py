@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
@@ -131,13 +132,14 @@ class Writer:
             )
             error.__cause__ = err
             return error
+        if self._retrying is not None:
+            self._retrying.cancel()
+            self._retrying = None
+            self._on_trouble()
         return None
 
     async def _async_retry(self) -> None:
-        attempt = 0
-        while self._dirty:
-            await asyncio.sleep(RETRY_DELAYS[min(attempt, len(RETRY_DELAYS) - 1)])
-            attempt += 1
+        """Try again and again; ended by the first write that succeeds."""
+        for delay in chain(RETRY_DELAYS, repeat(RETRY_DELAYS[-1])):
+            await asyncio.sleep(delay)
             await self.async_flush()
-        self._retrying = None
-        self._on_trouble()

@@ -1,0 +1,64 @@
+"""The poster of what a viewer watched last."""
+
+from base64 import b64decode, b64encode
+import binascii
+from datetime import datetime
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+
+from ..const import DOMAIN
+
+VERSION = 1
+MINOR_VERSION = 1
+SAVE_DELAY = 30.0
+"""Seconds before a poster is written: it is an ornament, and the next one follows."""
+
+
+class Poster:
+    """A JPEG and since when it is shown, or nothing."""
+
+    def __init__(self, hass: HomeAssistant, key: str) -> None:
+        """Start with nothing."""
+        self._store: Store[dict[str, Any]] = Store(
+            hass, VERSION, f"{DOMAIN}.{key}", private=True, minor_version=MINOR_VERSION
+        )
+        self._loaded = False
+        self.jpeg: bytes | None = None
+        self.since: datetime | None = None
+
+    async def async_load(self) -> None:
+        """Read the poster, once."""
+        if self._loaded:
+            return
+        self._loaded = True
+        stored = await self._store.async_load()
+        if stored is None or self.since is not None:
+            return
+        try:
+            self.jpeg = b64decode(stored["jpeg"])
+            self.since = dt_util.parse_datetime(stored["since"])
+        except KeyError, TypeError, binascii.Error:
+            self.jpeg = None
+
+    @callback
+    def show(self, jpeg: bytes | None, since: datetime) -> None:
+        """Show another poster, or none where there is none of the title."""
+        if jpeg is None and self.jpeg is None:
+            return
+        self.jpeg, self.since = jpeg, since
+        self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+
+    async def async_remove(self) -> None:
+        """Remove the file."""
+        await self._store.async_remove()
+
+    def _snapshot(self) -> dict[str, Any]:
+        if self.jpeg is None or self.since is None:
+            return {}
+        return {
+            "jpeg": b64encode(self.jpeg).decode(),
+            "since": self.since.isoformat(),
+        }
