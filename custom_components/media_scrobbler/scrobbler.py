@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
+import logging
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -16,6 +18,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import discovery_flow
 from homeassistant.helpers.dispatcher import (
     async_dispatcher_connect,
@@ -42,12 +45,14 @@ from .published import event_data, viewer_data
 from .server import Server
 from .signals import signal_event
 from .storage.accounts import ANONYMOUS, Account, Accounts
-from .storage.history import History
+from .storage.history import History, HistoryRemovedError
 from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
 from .webhook import WebhookReceiver
 from .webhook_url import async_delete_cloud_url
+
+_LOGGER = logging.getLogger(__name__)
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
 
@@ -94,7 +99,8 @@ class Scrobbler:
         self._ignored: set[str] = set()
         self._discovered: set[str] = set()
         self._held: dict[str, History] = {}
-        self._receiver = WebhookReceiver(hass, self)
+        self._adopting = asyncio.Lock()
+        self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:
         """Read what is stored and start to take webhooks."""
@@ -205,6 +211,8 @@ class Scrobbler:
             await viewer.async_flush()
         for held in self._held.values():
             await held.async_flush()
+        with suppress(StorageWriteError):
+            await self.accounts.async_saved()
 
     # Events
 
@@ -322,7 +330,11 @@ class Scrobbler:
             )
         )
         order = list(Outcome)
-        return min(results, key=lambda result: order.index(result[0]))
+        # What is not on disk must not be hidden by what is.
+        return min(
+            results,
+            key=lambda result: (result[1] != _NOT_WRITTEN, order.index(result[0])),
+        )
 
     async def _async_record(
         self,
@@ -343,6 +355,8 @@ class Scrobbler:
             )
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
+        except HistoryRemovedError:
+            return await self._async_hold(account, title, completion)
         if recorded.merged:
             return Outcome.MERGED, "the same viewing has been recorded before"
         return Outcome.RECORDED, "completed"
@@ -354,17 +368,22 @@ class Scrobbler:
             return Outcome.REJECTED, "too little is known of the title to recognise it"
         if not watcher.viewers:
             return Outcome.IGNORED, "no viewer is linked to this account yet"
-        changed = False
-        for viewer in watcher.viewers:
-            try:
-                changed |= await viewer.async_rate(event.title, rating.value, now)
-            except StorageWriteError:
-                return Outcome.HELD, _NOT_WRITTEN
-            except UnreadableStoreError:
-                return (
-                    Outcome.REJECTED,
-                    "the viewer's ratings cannot be read; see repairs",
-                )
+        results = [
+            await self._async_rate_by(viewer, event.title, rating, now)
+            for viewer in watcher.viewers
+        ]
+        order = list(Outcome)
+        return min(results, key=lambda result: order.index(result[0]))
+
+    async def _async_rate_by(
+        self, viewer: Viewer, title: Title, rating: RatingChange, now: datetime
+    ) -> tuple[Outcome, str]:
+        try:
+            changed = await viewer.async_rate(title, rating.value, now)
+        except StorageWriteError:
+            return Outcome.HELD, _NOT_WRITTEN
+        except UnreadableStoreError:
+            return Outcome.REJECTED, "the viewer's ratings cannot be read; see repairs"
         if not changed:
             return Outcome.IGNORED, "the rating was known"
         return Outcome.UPDATED, "rating removed" if rating.value is None else "rated"
@@ -389,16 +408,18 @@ class Scrobbler:
         await held.async_load()
         if len(held.index) >= MAX_HELD:
             return Outcome.REJECTED, "too many plays wait for this account to be linked"
-        recorded = await held.async_record(
-            title, completion.watched_at, completion.source
-        )
         try:
+            recorded = await held.async_record(
+                title, completion.watched_at, completion.source
+            )
             # Without its account a held play would be nobody's for ever.
             await self.accounts.async_saved()
             if recorded.saved is not None:
                 await recorded.saved
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
+        except HistoryRemovedError:
+            return Outcome.REJECTED, "the server has just been removed"
         if viewers := self._links.get(account.key):
             # Linked while this was on its way to the disk.
             await self._async_adopt([account.key])
@@ -411,23 +432,30 @@ class Scrobbler:
             if account is None:
                 continue
             held = self._history_held_for(account)
-            while (viewers := self._links.get(account.key)) and (
-                plays := await held.async_plays()
-            ):
-                for some in batched(reversed(plays), ADOPTED_AT_ONCE, strict=False):
-                    try:
-                        await asyncio.gather(
-                            *(self._async_credit(viewers, play) for play in some)
-                        )
-                        await asyncio.gather(
-                            *(
-                                held.async_change(play.id, lambda _: None)
-                                for play in some
-                            )
-                        )
-                    except StorageWriteError:
-                        # What is in both is merged when this is tried at the next start.
-                        return
+            try:
+                async with self._adopting:
+                    while (viewers := self._links.get(account.key)) and (
+                        plays := await held.async_plays()
+                    ):
+                        for some in batched(
+                            reversed(plays), ADOPTED_AT_ONCE, strict=False
+                        ):
+                            await self._async_move(some, held, viewers)
+            except HomeAssistantError as err:
+                # What is in both is merged when this is tried at the next start.
+                _LOGGER.warning(
+                    "Held plays of %s still wait: %s",
+                    self.account_label(account),
+                    err,
+                )
+
+    async def _async_move(
+        self, plays: Iterable[Play], held: History, viewers: Iterable[Viewer]
+    ) -> None:
+        await asyncio.gather(*(self._async_credit(viewers, play) for play in plays))
+        await asyncio.gather(
+            *(held.async_change(play.id, lambda _: None) for play in plays)
+        )
 
     async def _async_credit(self, viewers: Iterable[Viewer], play: Play) -> None:
         for viewer in viewers:

@@ -156,12 +156,14 @@ class Viewer:
         await self.history.async_remove()
         await self.ratings.async_remove()
         await self.poster.async_remove()
+        self._trouble()
 
     async def _async_publish_later(
         self, recorded: Recorded, source: Source, poster: bytes | None
     ) -> None:
         await self.history.async_settled()
-        self._publish_play(recorded, source, poster)
+        if not self.history.removed:
+            self._publish_play(recorded, source, poster)
 
     @callback
     def _publish_play(

@@ -1,10 +1,10 @@
 """Receiving: HTTP in, outcome out."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 import logging
-from typing import TYPE_CHECKING, override
+from typing import override
 
 from aiohttp.hdrs import METH_GET, METH_HEAD, METH_POST, METH_PUT
 from aiohttp.web import Request, Response
@@ -18,10 +18,9 @@ from .domain.body import decode
 from .domain.event import MediaEvent
 from .domain.fields import PayloadError
 from .domain.outcome import Answer, Outcome
+from .server import Server
 
-if TYPE_CHECKING:
-    from .scrobbler import Scrobbler
-    from .server import Server
+type Processor = Callable[[Server, MediaEvent, bytes | None], Awaitable[Answer]]
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request that are read. Posters come to a few hundred thousand."""
@@ -35,10 +34,10 @@ _METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
 class WebhookReceiver:
     """Registers the servers' webhooks with Home Assistant and answers them."""
 
-    def __init__(self, hass: HomeAssistant, scrobbler: Scrobbler) -> None:
-        """Take whom to hand media events to."""
+    def __init__(self, hass: HomeAssistant, process: Processor) -> None:
+        """Take what finds out what a media event means."""
         self._hass = hass
-        self._scrobbler = scrobbler
+        self._process = process
         self._servers: dict[str, Server] = {}
         self._local_only: dict[str, bool] = {}
         self._mask = _MaskWebhookIds(self._servers)
@@ -132,7 +131,7 @@ class WebhookReceiver:
             )
             server.note(answer, event, dt_util.utcnow())
             return _response(answer)
-        return _response(await self._scrobbler.async_process(server, event, body.thumb))
+        return _response(await self._process(server, event, body.thumb))
 
     def _refuse(
         self, server: Server, event: MediaEvent | None, reason: str, status: HTTPStatus
@@ -170,7 +169,9 @@ class _MaskWebhookIds(logging.Filter):
 async def _read(request: Request) -> bytes | None:
     """Return the body, None as soon as it turns out to be too large."""
     body = b""
-    while chunk := await request.content.read(MAX_BODY + 1):
+    # Asked for once: what comes through the cloud offers its content anew each time.
+    content = request.content
+    while chunk := await content.read(MAX_BODY + 1):
         body = body + chunk if body else chunk
         if len(body) > MAX_BODY:
             return None

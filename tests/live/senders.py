@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import time
 from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
 
 
@@ -52,6 +53,30 @@ async def send_all(port: int, requests: Iterable[bytes], senders: int) -> Run:
     started = time.perf_counter()
     results = await asyncio.gather(*(_sender(port, waiting) for _ in range(senders)))
     seconds = time.perf_counter() - started
+    return Run([sent for result in results for sent in result], seconds)
+
+
+async def post_all(url: str, bodies: Iterable[tuple[bytes, str]], senders: int) -> Run:
+    """Send bodies with aiohttp's client, as most senders would: it costs time itself."""
+    waiting = iter(list(bodies))
+    connector = aiohttp.TCPConnector(limit=senders)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def sender() -> list[Sent]:
+            sent: list[Sent] = []
+            for body, content_type in waiting:
+                started = time.perf_counter()
+                async with session.post(
+                    url, data=body, headers={"Content-Type": content_type}
+                ) as response:
+                    answer = await response.read()
+                    seconds = time.perf_counter() - started
+                    sent.append(Sent(seconds, response.status, answer))
+            return sent
+
+        started = time.perf_counter()
+        results = await asyncio.gather(*(sender() for _ in range(senders)))
+        seconds = time.perf_counter() - started
     return Run([sent for result in results for sent in result], seconds)
 
 

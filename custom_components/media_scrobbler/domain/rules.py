@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from .play import MAX_SOURCES, Play, Source
-from .title import PLAYABLE, MediaType, Title, combine, identities, name_identity
+from .title import PLAYABLE, Title, combine, identities, name_identity
 
 UNKNOWN_DURATION_WINDOW = timedelta(minutes=30)
 """How far apart two completions of one viewing may be when the run time is unknown."""
@@ -49,9 +49,9 @@ def refusal(title: Title, media_types: Collection[str]) -> str | None:
     `media_types` are the kinds that the viewer wants recorded.
     """
     if title.media_type not in PLAYABLE:
-        return f"a {title.media_type} is not something to play"
+        return f"{title.media_type}s are not something to play"
     if title.media_type not in media_types:
-        return f"the viewer does not record {_PLURALS[title.media_type]}"
+        return f"the viewer does not record {title.media_type}s"
     return None
 
 
@@ -67,10 +67,3 @@ def believed_time(claimed: datetime | None, received: datetime) -> datetime:
     ):
         return received
     return min(claimed, received)
-
-
-_PLURALS = {
-    MediaType.MOVIE: "movies",
-    MediaType.EPISODE: "episodes",
-    MediaType.TRACK: "tracks",
-}

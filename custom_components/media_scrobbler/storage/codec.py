@@ -1,26 +1,27 @@
 """Titles, plays and sources as they stand in files: plain JSON, unknown keys left out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from ..domain.fields import MAX_SECONDS
 from ..domain.play import Play, Source, SourceKind
-from ..domain.title import MediaType, Title
+from ..domain.title import PLAYABLE, MediaType, Title
 
-_TITLE_KEYS = (
-    "title",
-    "year",
-    "show",
-    "season",
-    "episode",
-    "artist",
-    "album",
-    "ids",
-    "show_ids",
-    "items",
-    "show_items",
-    "duration",
-)
+_TITLE_KEYS: dict[str, type] = {
+    "title": str,
+    "year": int,
+    "show": str,
+    "season": int,
+    "episode": int,
+    "artist": str,
+    "album": str,
+    "ids": dict,
+    "show_ids": dict,
+    "items": dict,
+    "show_items": dict,
+    "duration": int,
+}
 _SOURCE_KEYS = (
     "event",
     "server_id",
@@ -43,11 +44,23 @@ def title_to_dict(title: Title) -> dict[str, Any]:
 
 
 def title_from_dict(stored: Mapping[str, Any]) -> Title:
-    """Return the title of a stored form; raises KeyError or ValueError if it is none."""
-    return Title(
-        media_type=MediaType(stored["media_type"]),
-        **{key: stored[key] for key in _TITLE_KEYS if key in stored},
-    )
+    """Return the title of a stored form; raises KeyError, TypeError or ValueError.
+
+    Every value is looked at: one of a wrong type would do its harm much later.
+    """
+    values: dict[str, Any] = {}
+    for key, kind in _TITLE_KEYS.items():
+        if key not in stored:
+            continue
+        value = values[key] = stored[key]
+        if not isinstance(value, kind) or (
+            kind is dict
+            and not all(isinstance(id_, (str, int)) for id_ in value.values())
+        ):
+            raise TypeError(f"{key} is {value!r}")
+    if not 0 <= values.get("duration", 0) <= MAX_SECONDS:
+        raise ValueError(f"duration is {values['duration']}")
+    return Title(media_type=MediaType(stored["media_type"]), **values)
 
 
 def play_to_dict(play: Play) -> dict[str, Any]:
@@ -61,13 +74,26 @@ def play_to_dict(play: Play) -> dict[str, Any]:
 
 
 def play_from_dict(stored: Mapping[str, Any]) -> Play:
-    """Return the play of a stored form; raises KeyError or ValueError if it is none."""
+    """Return the play of a stored form; raises KeyError, TypeError or ValueError."""
+    play_id, title = stored["id"], title_from_dict(stored)
+    if not isinstance(play_id, str):
+        raise TypeError(f"id is {play_id!r}")
+    if title.media_type not in PLAYABLE:
+        raise ValueError(f"a {title.media_type} is not something to play")
     return Play(
-        id=stored["id"],
-        title=title_from_dict(stored),
-        watched_at=datetime.fromisoformat(stored["watched_at"]),
+        id=play_id,
+        title=title,
+        watched_at=time_from_text(stored["watched_at"]),
         sources=tuple(_source_from_dict(source) for source in stored["sources"]),
     )
+
+
+def time_from_text(text: str) -> datetime:
+    """Return the time of a stored form, in UTC; raises ValueError without a time zone."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} is without a time zone")
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
 def _source_to_dict(source: Source) -> dict[str, Any]:
@@ -81,6 +107,6 @@ def _source_to_dict(source: Source) -> dict[str, Any]:
 def _source_from_dict(stored: Mapping[str, Any]) -> Source:
     return Source(
         kind=SourceKind(stored["kind"]),
-        at=datetime.fromisoformat(stored["at"]),
+        at=time_from_text(stored["at"]),
         **{key: stored[key] for key in _SOURCE_KEYS if key in stored},
     )

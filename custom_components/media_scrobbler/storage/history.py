@@ -14,6 +14,7 @@ import re
 import time
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.storage import STORAGE_DIR
 from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
@@ -38,6 +39,10 @@ MAX_OPEN_PARTS = 6
 """How many parts are kept in memory beside those that wait to be written."""
 
 _PART_NAME = re.compile(r"\d{4}-\d{2}(\.\d{1,5})?", re.ASCII)
+
+
+class HistoryRemovedError(HomeAssistantError):
+    """The history has been removed: nothing can be recorded in it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class History:
         self._lock = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
         self._last: Play | None = None
+        self.removed = False
 
     # What there is
 
@@ -246,10 +252,13 @@ class History:
         """Record a completed title.
 
         A report of a viewing that is known already is merged into its play. What could
-        not be written is kept and written later, `async_settled` tells when.
+        not be written is kept and written later, `async_settled` tells when. Raises
+        HistoryRemovedError if that happened first.
         """
         await self.async_load()
         async with self._lock:
+            if self.removed:
+                raise HistoryRemovedError(f"{self._key} has been removed")
             known = await self._find_viewing(title, watched_at)
             if known is None:
                 play = Play(
@@ -314,9 +323,10 @@ class History:
             await writer.async_flush()
 
     async def async_remove(self) -> None:
-        """Remove every file."""
+        """Remove every file, for good."""
         await self.async_load()
         async with self._lock:
+            self.removed = True
             for part in self._parts:
                 await self._writer(part).async_remove()
             self._parts = []

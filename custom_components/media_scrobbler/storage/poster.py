@@ -1,15 +1,16 @@
 """The poster of what a viewer watched last."""
 
 from base64 import b64decode, b64encode
-import binascii
 from datetime import datetime
+import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.storage import Store
-from homeassistant.util import dt as dt_util
 
-from ..const import DOMAIN
+from .codec import time_from_text
+from .store import ConfirmingStore, UnreadableStoreError
+
+_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -22,8 +23,9 @@ class Poster:
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
         """Start with nothing."""
-        self._store: Store[dict[str, Any]] = Store(
-            hass, VERSION, f"{DOMAIN}.{key}", private=True, minor_version=MINOR_VERSION
+        self._hass = hass
+        self._store = ConfirmingStore(
+            hass, key, version=VERSION, minor_version=MINOR_VERSION
         )
         self._loaded = False
         self.jpeg: bytes | None = None
@@ -34,14 +36,13 @@ class Poster:
         if self._loaded:
             return
         self._loaded = True
-        stored = await self._store.async_load()
-        if stored is None or self.since is not None:
-            return
         try:
-            self.jpeg = b64decode(stored["jpeg"])
-            self.since = dt_util.parse_datetime(stored["since"])
-        except KeyError, TypeError, binascii.Error:
-            self.jpeg = None
+            stored = await self._hass.async_add_executor_job(self._store.read)
+            if stored and self.since is None:
+                jpeg, since = b64decode(stored["jpeg"]), time_from_text(stored["since"])
+                self.jpeg, self.since = jpeg, since
+        except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
+            _LOGGER.warning("The last poster is gone: %s", err)
 
     @callback
     def show(self, jpeg: bytes | None, since: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 
 from ..domain.title import Title, combine, identities, name_identity, same_title
-from .codec import title_from_dict, title_to_dict
+from .codec import time_from_text, title_from_dict, title_to_dict
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import Writer
 
@@ -124,7 +124,7 @@ class Ratings:
                 _Rating(
                     title_from_dict(entry),
                     float(entry["rating"]),
-                    datetime.fromisoformat(entry["rated_at"]),
+                    time_from_text(entry["rated_at"]),
                 )
                 for entry in stored["ratings"]
             ]

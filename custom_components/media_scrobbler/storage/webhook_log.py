@@ -2,14 +2,17 @@
 
 from collections import deque
 from datetime import datetime
+import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.storage import Store
 
-from ..const import DOMAIN
 from ..domain.event import MediaEvent
 from ..domain.outcome import Answer
+from .codec import time_from_text
+from .store import ConfirmingStore, Migration, UnreadableStoreError
+
+_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -27,29 +30,35 @@ class WebhookLog:
     Nothing else of a request is kept: no body, no address, no webhook id.
     """
 
-    def __init__(self, hass: HomeAssistant, key: str) -> None:
+    def __init__(
+        self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
+    ) -> None:
         """Start empty."""
-        self._store: Store[dict[str, Any]] = Store(
+        self._hass = hass
+        self._store = ConfirmingStore(
             hass,
-            VERSION,
-            f"{DOMAIN}.webhook_log.{key}",
-            private=True,
+            f"webhook_log.{key}",
+            version=VERSION,
             minor_version=MINOR_VERSION,
+            migrate=migrate,
         )
         self._events: deque[_Entry | dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._loaded = False
 
     async def async_load(self) -> None:
-        """Read the log once, behind what has been added meanwhile."""
+        """Read the log once, to stand before what has been added meanwhile."""
         if self._loaded:
             return
         self._loaded = True
-        stored = await self._store.async_load() or {}
-        added, self._events = (
-            self._events,
-            deque(stored.get("events", []), maxlen=MAX_EVENTS),
-        )
-        self._events.extend(added)
+        try:
+            stored = await self._hass.async_add_executor_job(self._store.read) or {}
+            events = list(stored.get("events", ()))
+            for event in events:
+                time_from_text(event["at"])
+        except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
+            _LOGGER.warning("The log of webhooks starts anew: %s", err)
+            return
+        self._events = deque((*events, *self._events), maxlen=MAX_EVENTS)
 
     @property
     def last(self) -> dict[str, Any] | None:
@@ -72,7 +81,8 @@ class WebhookLog:
         await self._store.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"events": [_as_dict(entry) for entry in self._events]}
+        """Return what is stored, in the executor: the events go on meanwhile."""
+        return {"events": [_as_dict(entry) for entry in list(self._events)]}
 
 
 def _as_dict(entry: _Entry | dict[str, Any]) -> dict[str, Any]:

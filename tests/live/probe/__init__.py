@@ -8,7 +8,6 @@ from pathlib import Path
 import resource
 
 from aiohttp.web import Request, Response, json_response
-
 from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.typing import ConfigType
