@@ -2,18 +2,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler.const import DOMAIN
 
-from .simulators.catalogue import HARBOUR_LIGHTS, Title
-from .simulators.jellyfin import JellyfinEvent, JellyfinServer, JellyfinUser
+from .simulators.catalogue import HARBOUR_LIGHTS, LOW_WATER, Title
+from .simulators.jellyfin import (
+    JellyfinDevice,
+    JellyfinEvent,
+    JellyfinServer,
+    JellyfinUser,
+)
 from .simulators.plex import PlexAccount, PlexEvent, PlexServer
+from .texts import assert_translated
 
 ALICE_AT_PLEX = PlexAccount.owner("alice")
 BOB_AT_PLEX = PlexAccount.home_user("bob")
@@ -65,18 +75,37 @@ class MediaServer[S: (PlexServer, JellyfinServer)]:
         if isinstance(self.simulator, PlexServer):
             await self.report(PlexEvent.RATE, HARBOUR_LIGHTS, account)
         else:
-            await self.report(JellyfinEvent.SESSION_START, None, account)
+            nowhere = JellyfinDevice("", "")
+            await self.report(JellyfinEvent.PLAYBACK_START, LOW_WATER, account, nowhere)
         return self.key(account)
+
+
+type Plex = MediaServer[PlexServer]
+type Jellyfin = MediaServer[JellyfinServer]
 
 
 async def start_flow(hass: HomeAssistant, *choices: str) -> ConfigFlowResult:
     """Start to add something; `choices` are those made in the menus."""
-    flows = hass.config_entries.flow
-    result = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert_translated(result, "config")
     for choice in choices:
-        result = await flows.async_configure(
-            result["flow_id"], {"next_step_id": choice}
-        )
+        result = await answer(hass, result, next_step_id=choice)
+    return result
+
+
+async def answer(
+    hass: HomeAssistant, result: ConfigFlowResult, **values: Any
+) -> ConfigFlowResult:
+    """Submit a step of a config or options flow; every text shown has to be there."""
+    manager: Any = hass.config_entries.flow
+    category = "config"
+    if hass.config_entries.async_get_entry(result["handler"]) is not None:
+        manager, category = hass.config_entries.options, "options"
+    result = await manager.async_configure(result["flow_id"], values)
+    await hass.async_block_till_done()
+    assert_translated(result, category)
     return result
 
 
@@ -84,11 +113,9 @@ async def add_server(
     hass: HomeAssistant, kind: str, name: str, *, local_only: bool = True
 ) -> ConfigEntry[Any]:
     """Add a server that is known by its webhooks only."""
-    flows = hass.config_entries.flow
     result = await start_flow(hass, kind, f"{kind}_webhook_only")
-    for answers in ({"name": name}, {"local_only": local_only}):
-        result = await flows.async_configure(result["flow_id"], answers)
-    await hass.async_block_till_done()
+    result = await answer(hass, result, name=name)
+    result = await answer(hass, result, local_only=local_only)
     entry: ConfigEntry[Any] = result["result"]
     return entry
 
@@ -101,14 +128,12 @@ async def add_viewer(
     person: str | None = None,
 ) -> ConfigEntry[Any]:
     """Add a viewer; the accounts are keys of ones that are known."""
-    answers: dict[str, Any] = {"name": name}
+    values: dict[str, Any] = {"name": name}
     if keys := list(accounts):
-        answers["accounts"] = keys
+        values["accounts"] = keys
     if person is not None:
-        answers["person"] = person
-    result = await start_flow(hass, "viewer")
-    result = await hass.config_entries.flow.async_configure(result["flow_id"], answers)
-    await hass.async_block_till_done()
+        values["person"] = person
+    result = await answer(hass, await start_flow(hass, "viewer"), **values)
     entry: ConfigEntry[Any] = result["result"]
     return entry
 
@@ -124,9 +149,34 @@ def entity_id_of(
     return entity_id
 
 
-async def call(
-    hass: HomeAssistant, action: str, **data: Any
-) -> dict[str, Any]:
+def device_of(
+    hass: HomeAssistant, entry: ConfigEntry[Any], identifier: str | None = None
+) -> dr.DeviceEntry:
+    """Return the device of a server or viewer, or another of its devices."""
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, identifier or entry.entry_id), entry.entry_id
+    )
+    assert device is not None
+    return device
+
+
+async def settle(hass: HomeAssistant) -> None:
+    """Let the moment pass for which entities hold back their updates."""
+    await hass.async_block_till_done()
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+    await hass.async_block_till_done()
+
+
+async def move_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, **by: float
+) -> None:
+    """Move the time on and let happen what is due by then."""
+    freezer.tick(timedelta(**by))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+
+
+async def call(hass: HomeAssistant, action: str, **data: Any) -> dict[str, Any]:
     """Perform an action and return its response."""
     response = await hass.services.async_call(
         DOMAIN, action, data, blocking=True, return_response=True
@@ -135,7 +185,9 @@ async def call(
     return dict(response)
 
 
-async def plays_of(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> list[dict[str, Any]]:
+async def plays_of(
+    hass: HomeAssistant, viewer: ConfigEntry[Any]
+) -> list[dict[str, Any]]:
     """Return a viewer's plays, the newest first."""
     response = await call(hass, "get_history", viewer=viewer.entry_id)
     plays: list[dict[str, Any]] = response["plays"]

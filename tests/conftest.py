@@ -4,31 +4,41 @@ Everything is added through the config flow and every webhook comes over HTTP.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
+import sys
 from typing import Any
 
 from aiohttp.test_utils import TestClient
 from homeassistant import loader
+from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.restore_state import RestoreStateData
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import async_test_home_assistant
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # The test harness has a package `custom_components` too: whichever is imported first wins.
 import custom_components.media_scrobbler  # noqa: F401
+from custom_components.media_scrobbler.const import DOMAIN
 
+from .cloud import MODULE, Cloud
 from .common import (
     ALICE_AT_JELLYFIN,
     ALICE_AT_PLEX,
     BOB_AT_JELLYFIN,
+    Jellyfin,
     MediaServer,
+    Plex,
     add_server,
     add_viewer as add_viewer_to,
 )
 from .simulators.jellyfin import JellyfinServer
 from .simulators.plex import PlexServer
 
+type Restart = Callable[..., Awaitable[tuple[HomeAssistant, TestClient[Any, Any]]]]
 type AddViewer = Callable[..., Awaitable[ConfigEntry[Any]]]
 
 
@@ -57,6 +67,51 @@ async def hass(hass: HomeAssistant) -> AsyncGenerator[HomeAssistant]:
 
 
 @pytest.fixture
+async def restart(
+    hass: HomeAssistant,
+    hass_config_dir: str,
+    aiohttp_client: ClientSessionGenerator,
+    socket_enabled: None,
+) -> AsyncGenerator[Restart]:
+    """Return a function that stops Home Assistant and starts it with what is on disk.
+
+    It returns the new Home Assistant and an HTTP client for it.
+    """
+    async with AsyncExitStack() as stack:
+        running = hass
+
+        async def again(
+            *, set_up: bool = True
+        ) -> tuple[HomeAssistant, TestClient[Any, Any]]:
+            nonlocal running
+            await RestoreStateData.async_save_persistent_states(running)
+            await _stop(running)
+            running = await stack.enter_async_context(
+                async_test_home_assistant(
+                    load_registries=False, config_dir=hass_config_dir
+                )
+            )
+            running.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+            assert await async_load_base_functionality(running)
+            assert await async_setup_component(
+                running, DOMAIN if set_up else "http", {}
+            )
+            await running.async_block_till_done()
+            return running, await aiohttp_client(running.http.app)
+
+        yield again
+        if running is not hass:
+            await _stop(running)
+
+
+async def _stop(hass: HomeAssistant) -> None:
+    """Stop Home Assistant, and the timers that would end with its process."""
+    await hass.async_stop(force=True)
+    for entry in hass.config_entries.async_loaded_entries(DOMAIN):
+        assert await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
 async def client(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator
 ) -> TestClient[Any, Any]:
@@ -66,9 +121,16 @@ async def client(
 
 
 @pytest.fixture
-async def plex(
-    hass: HomeAssistant, client: TestClient[Any, Any]
-) -> MediaServer[PlexServer]:
+def cloud(hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """Return the Home Assistant Cloud that the household has subscribed to."""
+    cloud = Cloud()
+    monkeypatch.setitem(sys.modules, MODULE, cloud.as_module())
+    hass.config.components.add("cloud")
+    return cloud
+
+
+@pytest.fixture
+async def plex(hass: HomeAssistant, client: TestClient[Any, Any]) -> Plex:
     """Return a Plex server that has been added; nothing has come from it yet."""
     return MediaServer(
         entry=await add_server(hass, "plex", "Plex"),
@@ -82,16 +144,12 @@ async def plex(
 
 
 @pytest.fixture
-async def jellyfin(
-    hass: HomeAssistant, client: TestClient[Any, Any]
-) -> MediaServer[JellyfinServer]:
+async def jellyfin(hass: HomeAssistant, client: TestClient[Any, Any]) -> Jellyfin:
     """Return a Jellyfin server that has been added; nothing has come from it yet."""
     return MediaServer(
         entry=await add_server(hass, "jellyfin", "Jellyfin"),
         client=client,
-        simulator=JellyfinServer(
-            name="Cellar", id="b6e3d8f1c0a24957a1f4e2d3c5b69780"
-        ),
+        simulator=JellyfinServer(name="Cellar", id="b6e3d8f1c0a24957a1f4e2d3c5b69780"),
     )
 
 
@@ -109,8 +167,8 @@ def add_viewer(hass: HomeAssistant) -> AddViewer:
 
 @pytest.fixture
 async def alice(
-    plex: MediaServer[PlexServer],
-    jellyfin: MediaServer[JellyfinServer],
+    plex: Plex,
+    jellyfin: Jellyfin,
     add_viewer: AddViewer,
 ) -> ConfigEntry[Any]:
     """Return the viewer Alice, who watches on both servers."""
@@ -124,8 +182,6 @@ async def alice(
 
 
 @pytest.fixture
-async def bob(
-    jellyfin: MediaServer[JellyfinServer], add_viewer: AddViewer
-) -> ConfigEntry[Any]:
+async def bob(jellyfin: Jellyfin, add_viewer: AddViewer) -> ConfigEntry[Any]:
     """Return the viewer Bob, who watches on Jellyfin."""
     return await add_viewer("Bob", [await jellyfin.introduce(BOB_AT_JELLYFIN)])

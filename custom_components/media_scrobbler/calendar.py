@@ -1,6 +1,6 @@
 """Calendar: a viewer's watch history."""
 
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from typing import override
 
 from homeassistant.components.calendar import (
@@ -21,6 +21,7 @@ PARALLEL_UPDATES = 0
 HISTORY = CalendarEntityDescription(key="history", translation_key="history")
 
 _SHORTEST = timedelta(minutes=1)
+_LONGEST = timedelta(days=1)
 
 
 async def async_setup_entry(
@@ -45,13 +46,17 @@ class HistoryCalendar(UpdatedEntity[Viewer], CalendarEntity):
     async def async_get_events(
         self, hass: HomeAssistant, start_date: datetime, end_date: datetime
     ) -> list[CalendarEvent]:
-        """Return what was watched between two times."""
-        plays = await self.runtime.history.async_plays(start=start_date, end=end_date)
-        return [_calendar_event(play) for play in reversed(plays)]
+        """Return what was being watched between two times."""
+        # The last of them may have ended after it.
+        end = end_date + _LONGEST if end_date.year < MAXYEAR else end_date
+        plays = await self.runtime.history.async_plays(start=start_date, end=end)
+        events = (_calendar_event(play) for play in reversed(plays))
+        return [event for event in events if event.start_datetime_local < end_date]
 
 
 def _calendar_event(play: Play) -> CalendarEvent:
-    duration = max(timedelta(seconds=play.title.duration or 0), _SHORTEST)
+    seconds = min(play.title.duration or 0, _LONGEST.total_seconds())
+    duration = max(timedelta(seconds=seconds), _SHORTEST)
     source = play.sources[0]
     return CalendarEvent(
         start=dt_util.as_local(play.watched_at - duration),
@@ -59,6 +64,7 @@ def _calendar_event(play: Play) -> CalendarEvent:
         summary=play.title.label or play.title.media_type.value,
         description=" - ".join(
             name for name in (source.server, source.player) if name is not None
-        ),
+        )
+        or None,
         uid=play.id,
     )

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 
@@ -48,16 +48,21 @@ def _server(server: Server) -> dict[str, Any]:
         "players": Counter(
             playback.state.value for playback in server.playbacks.values()
         ),
-        "webhooks": [
-            {
-                key: event[key]
-                for key in ("at", "event", "outcome", "reason")
-                if key in event
-            }
-            for event in events[:50]
-        ],
+        "webhooks": [_webhook(event) for event in events[:50]],
         "outcomes": Counter(event["outcome"] for event in events),
     }
+
+
+def _webhook(event: dict[str, Any]) -> dict[str, Any]:
+    """Return a webhook of the log, with the names taken out of its reason."""
+    reason = event["reason"]
+    for name in (event.get("server"), *event.get("viewers", ())):
+        if name:
+            reason = reason.replace(name, REDACTED)
+    shown: dict[str, Any] = {"at": event["at"], "outcome": event["outcome"]}
+    if "event" in event:
+        shown["event"] = event["event"]
+    return {**shown, "reason": reason}
 
 
 def _viewer(viewer: Viewer) -> dict[str, Any]:

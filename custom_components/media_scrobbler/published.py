@@ -100,10 +100,27 @@ def play_data(viewer: Viewer, play: Play) -> dict[str, Any]:
 
 def scrobble_data(viewer: Viewer, play: Play, source: Source) -> dict[str, Any]:
     """Return the data of a scrobble event: a play and the report it came from."""
-    reported = source_data(source)
-    del reported["reported_at"]
-    reported.pop("event", None)
-    return {**play_data(viewer, play), **reported}
+    return {**play_data(viewer, play), **_origin(source)}
+
+
+def rating_data(
+    viewer: Viewer, title: Title, rating: float | None, source: Source
+) -> dict[str, Any]:
+    """Return the data of a rating event; no rating is one that was taken back."""
+    return {
+        **viewer_data(viewer),
+        **title_data(title),
+        **_known(rating=rating),
+        **_origin(source),
+    }
+
+
+def _origin(source: Source) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in source_data(source).items()
+        if key not in ("reported_at", "event")
+    }
 
 
 def _known(**values: Any) -> dict[str, Any]:

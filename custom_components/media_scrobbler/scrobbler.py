@@ -36,7 +36,7 @@ from .const import (
     EVENT_SERVER,
     KIND_VIEWER,
 )
-from .domain.event import Action, LibraryChange, MediaEvent, RatingChange
+from .domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
 from .domain.outcome import Answer, Outcome
 from .domain.play import Play, Source, SourceKind
 from .domain.rules import believed_time, is_identified, refusal
@@ -149,6 +149,8 @@ class Scrobbler:
                 )
         for server_id in self.servers.keys() - servers.keys():
             self.servers[server_id].stop()
+        for viewer_id in self.viewers.keys() - viewers.keys():
+            self.viewers[viewer_id].stop()
         self.servers, self.viewers = servers, viewers
         # An account that is not ignored any more is to be offered again.
         self._discovered -= self._ignored
@@ -276,7 +278,10 @@ class Scrobbler:
         watcher = self._watcher(server, event)
         self._discover(watcher.account)
         if event.rating is not None:
-            outcome, reason = await self._async_rate(watcher, event, event.rating, now)
+            source = _source(server, event, now)
+            outcome, reason = await self._async_rate(
+                watcher, event.title, event.rating, source
+            )
             return answer(outcome, reason, watcher.viewers)
 
         poster = artwork or server.artwork_of(event)
@@ -310,18 +315,7 @@ class Scrobbler:
     ) -> tuple[Outcome, str]:
         """Record a completed title, or each episode of a multi-episode file."""
         watched_at = believed_time(event.watched_at, now)
-        source = Source(
-            kind=SourceKind.WEBHOOK,
-            at=now,
-            event=event.name,
-            server_id=server.entry.entry_id,
-            server=server.entry.title,
-            server_type=server.type.value,
-            account=event.account.name if event.account else None,
-            player=event.player.name if event.player else None,
-            player_id=event.player.id if event.player else None,
-        )
-        completion = _Completion(watched_at, source, poster)
+        completion = _Completion(watched_at, _source(server, event, now), poster)
         results = await asyncio.gather(
             *(
                 self._async_record(viewer, watcher.account, title, completion)
@@ -362,24 +356,28 @@ class Scrobbler:
         return Outcome.RECORDED, "completed"
 
     async def _async_rate(
-        self, watcher: _Watcher, event: MediaEvent, rating: RatingChange, now: datetime
+        self,
+        watcher: _Watcher,
+        title: Title | None,
+        rating: RatingChange,
+        source: Source,
     ) -> tuple[Outcome, str]:
-        if event.title is None or not is_identified(event.title):
+        if title is None or not is_identified(title):
             return Outcome.REJECTED, "too little is known of the title to recognise it"
         if not watcher.viewers:
             return Outcome.IGNORED, "no viewer is linked to this account yet"
         results = [
-            await self._async_rate_by(viewer, event.title, rating, now)
+            await self._async_rate_by(viewer, title, rating, source)
             for viewer in watcher.viewers
         ]
         order = list(Outcome)
         return min(results, key=lambda result: order.index(result[0]))
 
     async def _async_rate_by(
-        self, viewer: Viewer, title: Title, rating: RatingChange, now: datetime
+        self, viewer: Viewer, title: Title, rating: RatingChange, source: Source
     ) -> tuple[Outcome, str]:
         try:
-            changed = await viewer.async_rate(title, rating.value, now)
+            changed = await viewer.async_rate(title, rating.value, source)
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
         except UnreadableStoreError:
@@ -420,10 +418,10 @@ class Scrobbler:
             return Outcome.HELD, _NOT_WRITTEN
         except HistoryRemovedError:
             return Outcome.REJECTED, "the server has just been removed"
-        if viewers := self._links.get(account.key):
+        if account.key in self._links:
             # Linked while this was on its way to the disk.
             await self._async_adopt([account.key])
-            return Outcome.RECORDED, f"completed, now that {viewers[0].name} is linked"
+            return Outcome.RECORDED, "completed, now that a viewer is linked"
         return Outcome.HELD, "waits until a viewer is linked to this account"
 
     async def _async_adopt(self, keys: Iterable[str]) -> None:
@@ -528,3 +526,19 @@ class Scrobbler:
         async_dispatcher_send(
             self._hass, signal_event(server.entry.entry_id), "server", event_type, data
         )
+
+
+def _source(server: Server, event: MediaEvent, now: datetime) -> Source:
+    """Return a webhook as the report of a play or rating."""
+    account, player = event.account or Party(), event.player or Party()
+    return Source(
+        kind=SourceKind.WEBHOOK,
+        at=now,
+        event=event.name,
+        server_id=server.entry.entry_id,
+        server=server.entry.title,
+        server_type=server.type.value,
+        account=account.name or account.id,
+        player=player.name or player.id,
+        player_id=player.id,
+    )

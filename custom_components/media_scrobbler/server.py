@@ -69,7 +69,7 @@ class Server:
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes] = {}
         self.updates = Updates(hass, entry.entry_id)
-        self._timers: dict[str, CALLBACK_TYPE] = {}
+        self._timers: dict[str, tuple[datetime, CALLBACK_TYPE]] = {}
         self._accepted: set[str] = set()
         self._accepted_options: Mapping[str, Any] | None = None
 
@@ -180,17 +180,24 @@ class Server:
     def set_playback(self, key: str, playback: Playback) -> None:
         """Take note of what a player does, until that must be over."""
         self.playbacks[key] = playback
-        if key not in self._timers and playback.expires_at is not None:
-            self._expire_at(key, playback.expires_at)
+        if (expires_at := playback.expires_at) is not None:
+            self._expire_at(key, expires_at)
         self.updates.send()
 
     @callback
     def _expire_at(self, key: str, moment: datetime) -> None:
-        self._timers[key] = async_call_later(
+        """Look at a player at a time, unless it will be looked at before anyway."""
+        if (timer := self._timers.get(key)) is not None:
+            due, cancel = timer
+            if due <= moment:
+                return
+            cancel()
+        cancel = async_call_later(
             self._hass,
             moment - dt_util.utcnow(),
             HassJob(partial(self._expire, key), cancel_on_shutdown=True),
         )
+        self._timers[key] = moment, cancel
 
     @callback
     def _expire(self, key: str, now: datetime) -> None:
@@ -216,8 +223,8 @@ class Server:
             if domain != DOMAIN or not identifier.startswith(prefix):
                 continue
             key = identifier.removeprefix(prefix)
-            if (cancel := self._timers.pop(key, None)) is not None:
-                cancel()
+            if (timer := self._timers.pop(key, None)) is not None:
+                timer[1]()
             self.playbacks.pop(key, None)
             self.artwork.pop(key, None)
             return True
@@ -227,7 +234,7 @@ class Server:
     def stop(self) -> None:
         """Let go of timers."""
         self.updates.stop()
-        for cancel in self._timers.values():
+        for _, cancel in self._timers.values():
             cancel()
         self._timers.clear()
 

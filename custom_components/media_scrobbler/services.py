@@ -1,6 +1,7 @@
 """Actions: reading, correcting and adding to what is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
@@ -25,6 +26,7 @@ from .domain.title import PLAYABLE, Ids, MediaType, Title
 from .published import play_data, server_data, source_data
 from .scrobbler import DATA_SCROBBLER
 from .server import Server
+from .storage.store import UnreadableStoreError
 from .viewer import Viewer
 
 ATTR_END = "end"
@@ -40,6 +42,7 @@ ATTR_WATCHED_AT = "watched_at"
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 100_000
+EARLIEST_YEAR = 1900
 
 _PLAYABLE = vol.In([media_type.value for media_type in PLAYABLE])
 _NUMBER = vol.All(vol.Coerce(int), vol.Range(min=0, max=99_999))
@@ -58,6 +61,9 @@ _TITLE_FIELDS: dict[vol.Marker, Any] = {
     vol.Optional("album"): _TEXT,
     vol.Optional("ids"): _IDS,
     vol.Optional("show_ids"): _IDS,
+}
+_PLAY_FIELDS: dict[vol.Marker, Any] = {
+    **_TITLE_FIELDS,
     vol.Optional("duration"): vol.All(vol.Coerce(int), vol.Range(min=1, max=864_000)),
 }
 
@@ -82,7 +88,7 @@ _ADD_PLAY = vol.Schema(
         vol.Required(ATTR_VIEWER): cv.string,
         vol.Required(ATTR_MEDIA_TYPE): _PLAYABLE,
         vol.Optional(ATTR_WATCHED_AT): cv.datetime,
-        **_TITLE_FIELDS,
+        **_PLAY_FIELDS,
     }
 )
 _UPDATE_PLAY = vol.Schema(
@@ -90,7 +96,7 @@ _UPDATE_PLAY = vol.Schema(
         vol.Required(ATTR_VIEWER): cv.string,
         vol.Required(ATTR_PLAY_ID): cv.string,
         vol.Optional(ATTR_WATCHED_AT): cv.datetime,
-        **_TITLE_FIELDS,
+        **_PLAY_FIELDS,
     }
 )
 _REMOVE_PLAY = vol.Schema(
@@ -181,19 +187,15 @@ async def _async_update_play(call: ServiceCall) -> ServiceResponse:
             watched_at=watched_at or play.watched_at,
         )
 
-    try:
+    with _errors(call):
         play = await viewer.async_correct_play(call.data[ATTR_PLAY_ID], correct)
-    except KeyError as err:
-        raise _invalid("play_not_found", play_id=call.data[ATTR_PLAY_ID]) from err
     return {"play": _play(viewer, play)}
 
 
 async def _async_remove_play(call: ServiceCall) -> ServiceResponse:
     viewer = _viewer(call)
-    try:
+    with _errors(call):
         play = await viewer.async_remove_play(call.data[ATTR_PLAY_ID])
-    except KeyError as err:
-        raise _invalid("play_not_found", play_id=call.data[ATTR_PLAY_ID]) from err
     return {"play": _play(viewer, play)}
 
 
@@ -202,11 +204,26 @@ async def _async_rate(call: ServiceCall) -> ServiceResponse:
     title = _title(Title(media_type=MediaType(call.data[ATTR_MEDIA_TYPE])), call.data)
     # No rating and a rating of 0 both take it back, as they do on the servers.
     rating = call.data.get(ATTR_RATING) or None
-    await viewer.async_rate(title, rating, dt_util.utcnow())
+    source = Source(kind=SourceKind.MANUAL, at=dt_util.utcnow())
+    with _errors(call):
+        await viewer.async_rate(title, rating, source)
     response: dict[str, Any] = {"title": title.label}
     if rating is not None:
         response["rating"] = rating
     return response
+
+
+@contextmanager
+def _errors(call: ServiceCall) -> Iterator[None]:
+    """Turn what a viewer's files say into what a person can read."""
+    try:
+        yield
+    except KeyError as err:
+        raise _invalid("play_not_found", play_id=call.data[ATTR_PLAY_ID]) from err
+    except UnreadableStoreError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="not_readable"
+        ) from err
 
 
 def _viewers(call: ServiceCall) -> list[Viewer]:
@@ -235,18 +252,25 @@ def _servers(call: ServiceCall) -> list[Server]:
 def _time(call: ServiceCall, key: str) -> datetime | None:
     """Return a time in UTC; one without a zone is local."""
     value: datetime | None = call.data.get(key)
-    return dt_util.as_utc(value) if value is not None else None
+    try:
+        return dt_util.as_utc(value) if value is not None else None
+    except OverflowError as err:
+        raise _invalid("time_out_of_range", time=str(value)) from err
 
 
 def _past(watched_at: datetime | None, now: datetime) -> datetime | None:
-    if watched_at is not None and watched_at > now:
+    if watched_at is None:
+        return None
+    if watched_at > now:
         raise _invalid("watched_in_the_future")
+    if watched_at.year < EARLIEST_YEAR:
+        raise _invalid("watched_too_long_ago", year=str(EARLIEST_YEAR))
     return watched_at
 
 
 def _title(title: Title, data: Mapping[str, Any]) -> Title:
     """Return a title with what the action's fields say of it."""
-    changes = {key: data[key] for key in map(str, _TITLE_FIELDS) if key in data}
+    changes = {key: data[key] for key in map(str, _PLAY_FIELDS) if key in data}
     for key in ("ids", "show_ids"):
         if key in changes:
             changes[key] = _ids(changes[key])

@@ -19,7 +19,7 @@ from .const import (
 from .domain.play import Play, Source
 from .domain.title import PLAYABLE, Title
 from .issues import async_note_storage_trouble
-from .published import scrobble_data, title_data, viewer_data
+from .published import rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
 from .storage.poster import Poster
@@ -114,14 +114,12 @@ class Viewer:
         return recorded
 
     async def async_rate(
-        self, title: Title, rating: float | None, rated_at: datetime
+        self, title: Title, rating: float | None, source: Source
     ) -> bool:
         """Rate a title, or take its rating back; returns whether that is new."""
-        if not await self.ratings.async_set(title, rating, rated_at):
+        if not await self.ratings.async_set(title, rating, source.at):
             return False
-        data = {**viewer_data(self), **title_data(title)}
-        if rating is not None:
-            data["rating"] = rating
+        data = rating_data(self, title, rating, source)
         self._hass.bus.async_fire(EVENT_RATING, data)
         self._tell("unrated" if rating is None else "rated", data)
         return True
@@ -150,9 +148,15 @@ class Viewer:
         await self.history.async_flush()
         await self.ratings.async_flush()
 
+    @callback
+    def stop(self) -> None:
+        """Let go of timers and take back what has been said about files."""
+        self.updates.stop()
+        async_note_storage_trouble(self._hass, self.entry, failing=False, unreadable={})
+
     async def async_remove(self) -> None:
         """Remove everything that is stored."""
-        self.updates.stop()
+        self.stop()
         await self.history.async_remove()
         await self.ratings.async_remove()
         await self.poster.async_remove()

@@ -28,6 +28,9 @@ MAX_BODY = 4 * 1024 * 1024
 LARGE_BODY = 64 * 1024
 """Bytes from which on a request is decoded outside the event loop."""
 
+# They log the webhook ids or paths of requests.
+_LOGGERS = (webhook.__name__, "homeassistant.helpers.http", "aiohttp.access")
+
 _METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
 
 
@@ -45,12 +48,14 @@ class WebhookReceiver:
     @callback
     def start(self) -> None:
         """Begin to mask webhook ids in the log."""
-        logging.getLogger(webhook.__name__).addFilter(self._mask)
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._mask)
 
     @callback
     def stop(self) -> None:
         """End what `start` began."""
-        logging.getLogger(webhook.__name__).removeFilter(self._mask)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._mask)
 
     @callback
     def sync(self, servers: Iterable[Server]) -> None:
@@ -146,7 +151,7 @@ class WebhookReceiver:
 
 
 class _MaskWebhookIds(logging.Filter):
-    """Keeps the secret part of our webhooks' URLs out of Home Assistant's own log lines."""
+    """Keeps the secret part of our webhooks' URLs out of what others log of requests."""
 
     def __init__(self, webhook_ids: Iterable[str]) -> None:
         """Take the ids, as they are at the time of a log line."""
@@ -155,14 +160,12 @@ class _MaskWebhookIds(logging.Filter):
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the ids among the arguments of a record."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                "**REDACTED**"
-                if isinstance(argument, str) and argument in self._webhook_ids
-                else argument
-                for argument in record.args
-            )
+        """Mask the ids in a record."""
+        line = record.getMessage()
+        for webhook_id in self._webhook_ids:
+            if webhook_id in line:
+                line = line.replace(webhook_id, "**REDACTED**")
+                record.msg, record.args = line, None
         return True
 
 

@@ -104,9 +104,12 @@ def name_identity(title: Title) -> str | None:
                 return None
             if (number := number_of(title)) is not None:
                 return f"{_plain(title.show)}|{number}"
-            if not title.title:
-                return None
-            return f"{_plain(title.show)}||{_plain(title.title)}"
+            if title.title:
+                return f"{_plain(title.show)}||{_plain(title.title)}"
+            # Series are counted through without seasons too.
+            if title.episode is not None:
+                return f"{_plain(title.show)}|x{title.episode}"
+            return None
         case MediaType.SEASON:
             if not title.show or title.season is None:
                 return None

@@ -100,8 +100,11 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     if name in _LIBRARY:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
 
-    position = fields.seconds("PlaybackPositionTicks", TICKS_PER_SECOND)
     action = _ACTIONS.get(name)
+    # What is saved as user data is where to go on, not where anything plays.
+    position = (
+        fields.seconds("PlaybackPositionTicks", TICKS_PER_SECOND) if action else None
+    )
     completed = name == "UserDataSaved"
     if action is Action.PROGRESS and fields.flag("IsPaused"):
         action = Action.PAUSE

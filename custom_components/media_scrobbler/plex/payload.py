@@ -207,7 +207,7 @@ def _title(metadata: Fields, media_type: MediaType, server: Party) -> Title:
         ids=guid.ids,
         show_ids=show_ids,
         items=_item(metadata, "ratingKey", server_id),
-        duration=round(duration) if duration else None,
+        duration=round(duration or 0) or None,
         **values,
     )
 

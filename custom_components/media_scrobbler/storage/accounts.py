@@ -68,10 +68,7 @@ class Accounts:
         """Read the accounts; without them, they are learned again as they watch."""
         try:
             stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            accounts = [
-                Account(entry["server_id"], entry["id"], entry.get("name"))
-                for entry in stored.get("accounts", [])
-            ]
+            accounts = [_account(entry) for entry in stored.get("accounts", [])]
         except (UnreadableStoreError, AttributeError, KeyError, TypeError) as err:
             _LOGGER.warning("The list of known accounts starts anew: %s", err)
             return
@@ -153,3 +150,11 @@ class Accounts:
                 for account in self
             ]
         }
+
+
+def _account(stored: dict[str, Any]) -> Account:
+    """Return the account of a stored form; raises KeyError or TypeError if it is none."""
+    server_id, account_id, name = stored["server_id"], stored["id"], stored.get("name")
+    if not all(isinstance(value, str) for value in (server_id, account_id, name or "")):
+        raise TypeError(f"{stored} is no account")
+    return Account(server_id, account_id, name)

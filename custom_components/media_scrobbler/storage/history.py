@@ -262,7 +262,8 @@ class History:
             known = await self._find_viewing(title, watched_at)
             if known is None:
                 play = Play(
-                    id=ulid_at_time(watched_at.timestamp()),
+                    # The time that an id can tell begins in 1970.
+                    id=ulid_at_time(max(watched_at.timestamp(), 0)),
                     title=title,
                     watched_at=watched_at,
                     sources=(source,),

@@ -181,10 +181,13 @@ class PlayIndex:
             for candidate, agreed_bits in agreed.items()
             if not self._contradicts(candidate, title, bits, agreed_bits)
         ]
-        if not found and (name := name_identity(title)) is not None:
+        if (name := name_identity(title)) is not None:
             candidate = self._get(title, name)
-            if candidate is not None and not self._kinds[candidate] & bits:
-                found.append(candidate)
+            if candidate is not None and candidate not in agreed:
+                for number in found:
+                    bits |= self._kinds[number]
+                if not self._kinds[candidate] & bits:
+                    found.append(candidate)
         return found
 
     def _contradicts(

@@ -1,0 +1,138 @@
+"""Tests of what counts as a play, and what is the same viewing."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custom_components.media_scrobbler.domain.play import (
+    MAX_SOURCES,
+    Play,
+    Source,
+    SourceKind,
+)
+from custom_components.media_scrobbler.domain.rules import (
+    LATEST_CLOCK_AHEAD,
+    UNKNOWN_DURATION_WINDOW,
+    believed_time,
+    is_identified,
+    merge,
+    refusal,
+    viewing_window,
+)
+from custom_components.media_scrobbler.domain.title import PLAYABLE, MediaType, Title
+
+NOW = datetime(2026, 11, 20, 20, 15, tzinfo=UTC)
+MOVIE = Title(media_type=MediaType.MOVIE, title="The Salt Road", year=2019)
+PLEX = Source(kind=SourceKind.WEBHOOK, at=NOW, server_type="plex")
+JELLYFIN = Source(kind=SourceKind.WEBHOOK, at=NOW, server_type="jellyfin")
+PLAY = Play(id="1", title=MOVIE, watched_at=NOW, sources=(PLEX,))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "window"),
+    [
+        pytest.param(6720, None, timedelta(seconds=3360), id="first knows"),
+        pytest.param(None, 6720, timedelta(seconds=3360), id="second knows"),
+        pytest.param(6720, 6600, timedelta(seconds=3360), id="both know"),
+        pytest.param(0, 277, timedelta(seconds=138.5), id="zero is unknown"),
+        pytest.param(None, None, UNKNOWN_DURATION_WINDOW, id="unknown"),
+    ],
+)
+def test_viewing_window(
+    first: int | None, second: int | None, window: timedelta
+) -> None:
+    assert viewing_window(first, second) == window
+
+
+@pytest.mark.parametrize(
+    ("apart", "expected"),
+    [
+        pytest.param(timedelta(minutes=-3), NOW - timedelta(minutes=3), id="earlier"),
+        pytest.param(timedelta(minutes=3), NOW, id="later"),
+    ],
+)
+def test_merge_keeps_the_earliest_time(apart: timedelta, expected: datetime) -> None:
+    assert merge(PLAY, MOVIE, NOW + apart, JELLYFIN).watched_at == expected
+
+
+def test_merge_adds_the_source_and_what_is_news() -> None:
+    news = replace(MOVIE, title="Le Chemin du sel", ids={"tmdb": 1}, duration=6720)
+
+    merged = merge(PLAY, news, NOW, JELLYFIN)
+
+    assert merged.id == PLAY.id
+    assert merged.sources == (PLEX, JELLYFIN)
+    assert merged.title == replace(MOVIE, ids={"tmdb": 1}, duration=6720)
+
+
+def test_merge_of_the_same_report_changes_nothing() -> None:
+    assert merge(PLAY, MOVIE, NOW, PLEX) == PLAY
+
+
+def test_merge_keeps_a_bounded_number_of_sources() -> None:
+    play = PLAY
+    for minute in range(MAX_SOURCES + 5):
+        at = NOW + timedelta(minutes=minute)
+        play = merge(play, MOVIE, NOW, replace(JELLYFIN, at=at))
+
+    assert len(play.sources) == MAX_SOURCES
+    assert play.sources[0] == PLEX
+
+
+@pytest.mark.parametrize("media_type", PLAYABLE)
+def test_what_is_recorded(media_type: MediaType) -> None:
+    assert refusal(Title(media_type=media_type), PLAYABLE) is None
+
+
+@pytest.mark.parametrize(
+    ("media_type", "reason"),
+    [
+        (MediaType.MOVIE, "the viewer does not record movies"),
+        (MediaType.EPISODE, "the viewer does not record episodes"),
+        (MediaType.TRACK, "the viewer does not record tracks"),
+        (MediaType.SHOW, "shows are not something to play"),
+        (MediaType.SEASON, "seasons are not something to play"),
+        (MediaType.ALBUM, "albums are not something to play"),
+        (MediaType.ARTIST, "artists are not something to play"),
+    ],
+)
+def test_what_is_not_recorded(media_type: MediaType, reason: str) -> None:
+    wanted = [other for other in PLAYABLE if other is not media_type]
+
+    assert refusal(Title(media_type=media_type), wanted) == reason
+
+
+@pytest.mark.parametrize(
+    ("title", "identified"),
+    [
+        pytest.param(MOVIE, True, id="by name"),
+        pytest.param(replace(MOVIE, title=None, ids={"tmdb": 1}), True, id="by id"),
+        pytest.param(replace(MOVIE, title=None), False, id="by nothing"),
+    ],
+)
+def test_is_identified(title: Title, identified: bool) -> None:
+    assert is_identified(title) is identified
+
+
+@pytest.mark.parametrize(
+    ("claimed", "believed"),
+    [
+        pytest.param(None, NOW, id="none"),
+        pytest.param(NOW, NOW, id="now"),
+        pytest.param(
+            NOW - timedelta(days=3), NOW - timedelta(days=3), id="days before"
+        ),
+        pytest.param(NOW + LATEST_CLOCK_AHEAD, NOW, id="a clock a little ahead"),
+        pytest.param(NOW + timedelta(days=1), NOW, id="tomorrow"),
+        pytest.param(datetime(1, 1, 1, tzinfo=UTC), NOW, id="year 1"),
+        pytest.param(
+            datetime(2000, 1, 1, tzinfo=UTC),
+            datetime(2000, 1, 1, tzinfo=UTC),
+            id="2000",
+        ),
+        pytest.param(datetime(1999, 12, 31, tzinfo=UTC), NOW, id="before 2000"),
+    ],
+)
+def test_believed_time(claimed: datetime | None, believed: datetime) -> None:
+    assert believed_time(claimed, NOW) == believed

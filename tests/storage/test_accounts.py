@@ -1,0 +1,159 @@
+"""Tests of who an event is from, and of remembering that."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.storage.accounts import (
+    ANONYMOUS,
+    MAX_ACCOUNTS,
+    Account,
+    Accounts,
+)
+from custom_components.media_scrobbler.storage.writer import StorageWriteError
+
+from .common import Disk
+
+
+@pytest.fixture
+def accounts(hass: HomeAssistant, disk: Disk) -> Accounts:
+    """Return the accounts of servers that nobody has watched on."""
+    return Accounts(hass)
+
+
+def noted(accounts: Accounts, *parties: Party | None, server: str = "s") -> list[str]:
+    """Return the ids of the accounts that events are taken for."""
+    found = [accounts.note(server, party) for party in parties]
+    return [account.id if account else "-" for account in found]
+
+
+async def test_accounts_are_known_by_their_ids(accounts: Accounts) -> None:
+    assert noted(
+        accounts,
+        Party("7", "alice"),
+        Party("8", "alice"),
+        Party("7", "Alice M."),
+        Party("7"),
+    ) == ["7", "8", "7", "7"]
+    assert [account.name for account in accounts] == ["Alice M.", "alice"]
+    assert noted(accounts, Party("7", "bob"), server="t") == ["7"]
+    assert [account.key for account in accounts] == ["s:7", "s:8", "t:7"]
+
+
+async def test_accounts_without_an_id_are_known_by_their_names(
+    accounts: Accounts,
+) -> None:
+    assert noted(accounts, Party(None, "carol"), Party(None, "Carol")) == [
+        "name:carol",
+        "name:carol",
+    ]
+    assert noted(accounts, Party("7", "bob"), Party(None, "Bob")) == ["7", "7"]
+
+
+async def test_a_name_that_two_share_identifies_neither(accounts: Accounts) -> None:
+    noted(accounts, Party("7", "alice"), Party("8", "alice"))
+
+    assert noted(accounts, Party(None, "alice")) == [ANONYMOUS]
+
+
+async def test_whoever_is_not_named_is_anonymous(accounts: Accounts) -> None:
+    assert noted(accounts, None) == [ANONYMOUS]
+    assert noted(accounts, Party(None, "anonymous")) == ["name:anonymous"]
+    assert noted(accounts, None) == [ANONYMOUS]
+
+
+async def test_there_is_an_end_to_it(accounts: Accounts) -> None:
+    parties = [Party(str(number)) for number in range(MAX_ACCOUNTS)]
+
+    assert noted(accounts, *parties)[-1] == str(MAX_ACCOUNTS - 1)
+    assert noted(accounts, Party("one more")) == ["-"]
+    assert noted(accounts, None) == ["-"]
+    assert noted(accounts, parties[0]) == ["0"]
+    assert noted(accounts, Party("one more"), server="t") == ["one more"]
+
+
+async def test_accounts_are_remembered(
+    hass: HomeAssistant, disk: Disk, accounts: Accounts
+) -> None:
+    noted(accounts, Party("7", "alice"), None)
+    noted(accounts, Party("7", "bob"), server="t")
+    await accounts.async_saved()
+    assert disk.written == ["accounts"]
+    await accounts.async_saved()
+    assert disk.written == ["accounts"]
+
+    again = Accounts(hass)
+    await again.async_load()
+
+    assert list(again) == list(accounts)
+    assert again.get("s:7") == Account("s", "7", "alice")
+    assert again.get("s:8") is None
+    assert again.get("") is None
+    assert again.get("s:7:8") is None
+
+    again.forget("s")
+    again.forget("unheard of")
+    await again.async_saved()
+    assert disk.read("accounts") == {
+        "accounts": [{"server_id": "t", "id": "7", "name": "bob"}]
+    }
+
+
+async def test_ids_may_hold_anything(
+    hass: HomeAssistant, disk: Disk, accounts: Accounts
+) -> None:
+    strange = ["a:b", "../../etc", "☃", "a/b", " "]
+    noted(accounts, *(Party(text, text) for text in strange))
+    await accounts.async_saved()
+
+    again = Accounts(hass)
+    await again.async_load()
+
+    assert [account.id for account in again] == strange
+    for account in again:
+        assert again.get(account.key) == account
+        assert account.slug.isalnum()
+    assert len({account.slug for account in again}) == len(strange)
+
+
+async def test_whoever_asks_learns_that_accounts_are_not_on_disk(
+    disk: Disk, accounts: Accounts
+) -> None:
+    with disk.full():
+        noted(accounts, Party("7", "alice"))
+        with pytest.raises(StorageWriteError):
+            await accounts.async_saved()
+
+    await accounts.async_saved()
+
+    assert len(disk.read("accounts")["accounts"]) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"accounts": 5},
+        {"accounts": [5]},
+        {"accounts": [{"id": "7"}]},
+        {"accounts": [{"server_id": "s", "id": 7, "name": "alice"}]},
+        {"accounts": [{"server_id": "s", "id": "7", "name": 5}]},
+        {"accounts": [{"server_id": ["s"], "id": "7"}]},
+    ],
+)
+async def test_a_damaged_list_starts_anew(
+    hass: HomeAssistant,
+    disk: Disk,
+    caplog: pytest.LogCaptureFixture,
+    data: Any,
+) -> None:
+    disk.write("accounts", data)
+    accounts = Accounts(hass)
+
+    await accounts.async_load()
+
+    assert "starts anew" in caplog.text
+    assert noted(accounts, Party("8", "alice"), Party(None, "alice")) == ["8", "8"]
+    await accounts.async_saved()
+    assert len(disk.read("accounts")["accounts"]) == 1
