@@ -75,16 +75,18 @@ async def restart(
 ) -> AsyncGenerator[Restart]:
     """Return a function that stops Home Assistant and starts it with what is on disk.
 
-    It returns the new Home Assistant and an HTTP client for it.
+    It returns the new Home Assistant and an HTTP client for it. Without `set_up` our
+    entries are left alone, without `keep_states` no entity finds its state again.
     """
     async with AsyncExitStack() as stack:
         running = hass
 
         async def again(
-            *, set_up: bool = True
+            *, set_up: bool = True, keep_states: bool = True
         ) -> tuple[HomeAssistant, TestClient[Any, Any]]:
             nonlocal running
-            await RestoreStateData.async_save_persistent_states(running)
+            if keep_states:
+                await RestoreStateData.async_save_persistent_states(running)
             await _stop(running)
             running = await stack.enter_async_context(
                 async_test_home_assistant(

@@ -37,6 +37,7 @@ from .common import (
     add_viewer,
     answer,
     call,
+    device_of,
     entity_id_of,
     plays_of,
     start_flow,
@@ -647,7 +648,9 @@ async def test_reconfigure_server(hass: HomeAssistant, plex: Plex) -> None:
         "cloudhook_url": None,
     }
     assert plex.entry.state is ConfigEntryState.LOADED
-    assert await plex.report(PlexEvent.PLAY, THE_SALT_ROAD)
+    assert device_of(hass, plex.entry).name == "Attic"
+    said = await plex.report(PlexEvent.PLAY, THE_SALT_ROAD)
+    assert said["outcome"] == "updated"
 
 
 async def test_reconfigure_server_name_taken(

@@ -237,7 +237,7 @@ async def test_remove_server(
     assert stored(hass, plex.entry.entry_id) == set()
     assert len(stored(hass, "inbox")) == 1
     assert await raw(client, plex) == (200, b"")
-    accounts = Path(hass.config.path(".storage"), f"{DOMAIN}.accounts").read_text(  # noqa: ASYNC240
+    accounts = Path(hass.config.path(".storage"), f"{DOMAIN}.accounts").read_text(
         encoding="utf-8"
     )
     assert plex.entry.entry_id not in accounts

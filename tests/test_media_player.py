@@ -9,8 +9,9 @@ from homeassistant.components.media_player.const import (
     DOMAIN as MEDIA_PLAYER,
     MediaPlayerEntityFeature,
 )
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, State
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -261,6 +262,14 @@ async def test_short_after_long(
     await move_time(hass, freezer, minutes=1)
     assert player(hass, plex, TV).state == "idle"
 
+    # What has been stopped is not stopped once more.
+    await plex.report(PlexEvent.PLAY, SLOW_FERRY)
+    await plex.report(PlexEvent.STOP, SLOW_FERRY)
+    await settle(hass)
+    before = player(hass, plex, TV)
+    await move_time(hass, freezer, hours=1)
+    assert player(hass, plex, TV) is before
+
 
 # Posters
 
@@ -349,6 +358,16 @@ async def test_restart_later(
     assert "media_title" not in state.attributes
 
 
+async def test_restart_without_states(
+    hass: HomeAssistant, plex: Plex, restart: Restart
+) -> None:
+    """A player of which nothing has been kept is idle."""
+    await plex.report(PlexEvent.PLAY, LOW_WATER)
+    await settle(hass)
+    hass, _ = await restart(keep_states=False)
+    assert player(hass, plex, TV).state == "idle"
+
+
 async def test_nameless_and_without_id(
     hass: HomeAssistant, plex: Plex, restart: Restart
 ) -> None:
@@ -391,7 +410,10 @@ async def test_reload(hass: HomeAssistant, plex: Plex) -> None:
 
 
 async def test_remove_device(
-    hass: HomeAssistant, plex: Plex, hass_ws_client: WebSocketGenerator
+    hass: HomeAssistant,
+    plex: Plex,
+    alice: ConfigEntry[Any],
+    hass_ws_client: WebSocketGenerator,
 ) -> None:
     """The device of a player can be removed; it comes back when it plays again."""
     assert await async_setup_component(hass, "config", {})
@@ -401,22 +423,23 @@ async def test_remove_device(
     await settle(hass)
     entity_id = player(hass, plex, TV).entity_id
 
-    async def remove(identifier: str) -> bool:
-        device = device_of(hass, plex.entry, identifier)
+    async def remove(device: dr.DeviceEntry) -> bool:
         answer = await socket.remove_device(device.id)
         await hass.async_block_till_done()
         return bool(answer["success"])
 
-    assert await remove(f"{entry_id}_{TV}")
+    assert await remove(device_of(hass, plex.entry, f"{entry_id}_{TV}"))
     assert hass.states.get(entity_id) is None
     await plex.report(PlexEvent.PAUSE, THE_SALT_ROAD)
     await settle(hass)
     assert player(hass, plex, TV).state == "paused"
 
-    assert not await remove(entry_id)
+    # A server and a viewer stay as long as their entries do.
+    for entry in (plex.entry, alice):
+        assert not await remove(device_of(hass, entry))
     await plex.report(PlexEvent.STOP, THE_SALT_ROAD)
     await settle(hass)
-    assert await remove(f"{entry_id}_{TV}")
+    assert await remove(device_of(hass, plex.entry, f"{entry_id}_{TV}"))
 
 
 async def test_too_many(hass: HomeAssistant, plex: Plex) -> None:

@@ -77,9 +77,14 @@ async def test_nothing_yet(
 
 
 async def test_counts(
-    hass: HomeAssistant, plex: Plex, jellyfin: Jellyfin, alice: ConfigEntry[Any]
+    hass: HomeAssistant,
+    plex: Plex,
+    jellyfin: Jellyfin,
+    alice: ConfigEntry[Any],
+    freezer: FrozenDateTimeFactory,
 ) -> None:
     """Plays are counted by kind, whichever server they come from."""
+    freezer.move_to("2026-06-07T20:00:00+00:00")
     for title in (THE_SALT_ROAD, LOW_WATER, SLOW_FERRY):
         await plex.report(PlexEvent.SCROBBLE, title)
     for title in (FOG_SIGNAL, LOW_WATER):
@@ -96,16 +101,13 @@ async def test_counts(
     }
 
     # What is corrected or removed counts no longer.
-    newest = (await plays_of(hass, alice))[0]
-    await call(hass, "remove_play", viewer=alice.entry_id, play_id=newest["play_id"])
-    (movie,) = [
-        play for play in await plays_of(hass, alice) if play["media_type"] == "movie"
-    ]
+    plays = {play["title"]: play["play_id"] for play in await plays_of(hass, alice)}
+    await call(hass, "remove_play", viewer=alice.entry_id, play_id=plays["Fog Signal"])
     await call(
         hass,
         "update_play",
         viewer=alice.entry_id,
-        play_id=movie["play_id"],
+        play_id=plays["The Salt Road"],
         watched_at=datetime(2020, 1, 1, tzinfo=UTC),
     )
     await settle(hass)

@@ -126,6 +126,7 @@ class MediaScrobblerConfigFlow(ConfigFlow, domain=DOMAIN):
                 user_input,
             ),
             errors=errors,
+            last_step=False,
         )
 
     async def async_step_webhook(

@@ -9,9 +9,10 @@ from pathlib import Path
 import resource
 import threading
 from typing import Any
+from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import storage as core_storage
+from homeassistant.util import file as util_file
 
 from custom_components.media_scrobbler.domain.play import Play, Source, SourceKind
 from custom_components.media_scrobbler.domain.title import MediaType, Title
@@ -83,6 +84,11 @@ class Disk:
     _open: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
+    @classmethod
+    def of(cls, hass: HomeAssistant) -> Disk:
+        """Return the disk of a Home Assistant."""
+        return cls(Path(hass.config.path(".storage")))
+
     def __post_init__(self) -> None:
         """Begin with a disk that writes at once."""
         self._open.set()
@@ -91,14 +97,17 @@ class Disk:
         """Return where a file of ours is; its name goes without the domain."""
         return self.folder / f"media_scrobbler.{name}"
 
-    def names(self, prefix: str = "") -> list[str]:
-        """Return the names of our files, without the domain."""
-        start = f"media_scrobbler.{prefix}"
+    def names(self) -> list[str]:
+        """Return the names of our files, without the domain, and of what is half written."""
         return sorted(
             path.name.removeprefix("media_scrobbler.")
             for path in (self.folder.iterdir() if self.folder.is_dir() else ())
-            if path.name.startswith(start)
+            if path.name.startswith(("media_scrobbler.", "tmp"))
         )
+
+    def inode(self, name: str) -> int:
+        """Return a number that is another one once a file has been written anew."""
+        return self.path(name).stat().st_ino
 
     def read(self, name: str) -> dict[str, Any]:
         """Return the data in a file."""
@@ -168,7 +177,7 @@ class Disk:
     @contextmanager
     def watched(self) -> Iterator[Disk]:
         """Stand in front of Home Assistant's function for writing."""
-        write = core_storage.write_utf8_file_atomic
+        write = util_file.write_utf8_file_atomic
 
         def stand_in(filename: str, *args: Any, **kwargs: Any) -> None:
             if not Path(filename).name.startswith("media_scrobbler."):
@@ -179,11 +188,8 @@ class Disk:
             write(filename, *args, **kwargs)
             self.written.append(Path(filename).name.removeprefix("media_scrobbler."))
 
-        core_storage.write_utf8_file_atomic = stand_in
-        try:
+        with patch("homeassistant.helpers.storage.write_utf8_file_atomic", stand_in):
             yield self
-        finally:
-            core_storage.write_utf8_file_atomic = write
 
 
 def minutes(count: float) -> timedelta:

@@ -18,15 +18,13 @@ from custom_components.media_scrobbler.storage.codec import (
 
 from .common import NOON, episode, movie, report
 
-_TEXT = st.text(
-    st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20
-)
+_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 _OPTIONAL_TEXT = st.none() | _TEXT
 _OPTIONAL_NUMBER = st.none() | st.integers(0, 2**63 - 1)
 _IDS = st.dictionaries(_TEXT, _TEXT | st.integers(0, 2**63 - 1), max_size=3)
 _ITEMS = st.dictionaries(_TEXT, _TEXT, max_size=2)
-_TIMES = st.datetimes(
-    datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)
+_TIMES = st.integers(946_684_800_000_000, 4_102_444_800_000_000).map(
+    lambda microseconds: datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 )
 _TITLES = st.builds(
     Title,

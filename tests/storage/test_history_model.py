@@ -18,6 +18,7 @@ from custom_components.media_scrobbler.domain.rules import (
     viewing_window,
 )
 from custom_components.media_scrobbler.domain.title import (
+    Ids,
     MediaType,
     Title,
     same_title,
@@ -160,7 +161,9 @@ _CONSISTENT = st.sampled_from(_WHOLE).flatmap(_known).filter(is_identified)
 def _muddled(draw: st.DrawFn) -> Title:
     """Return a title of a library in which nothing is right."""
     small = st.integers(1, 2)
-    ids = st.dictionaries(st.sampled_from(["tmdb", "imdb", "plex"]), small, max_size=2)
+    ids: st.SearchStrategy[Ids] = st.dictionaries(
+        st.sampled_from(["tmdb", "imdb", "plex"]), small, max_size=2
+    )
     items = st.dictionaries(st.just("one"), small.map(str))
     duration = st.sampled_from([None, 1200, 6000])
     if draw(st.booleans()):
@@ -276,16 +279,11 @@ async def _follow(
                     if minute_or_none is None
                     else BEGIN + timedelta(minutes=minute_or_none),
                 )
-                assert await history.async_change(
-                    play.id, lambda _, corrected=corrected: corrected
-                ) == (play, corrected)
+                assert await _change(history, play.id, corrected) == (play, corrected)
                 model.plays[play.id] = corrected
             case Remove(which) if existing:
                 play = model.plays.pop(existing[which % len(existing)])
-                assert await history.async_change(play.id, lambda _: None) == (
-                    play,
-                    None,
-                )
+                assert await _change(history, play.id, None) == (play, None)
             case Reload():
                 history = History(hass, key)
         last = history.last_play
@@ -294,6 +292,12 @@ async def _follow(
                 (play.watched_at for play in model.plays.values()), default=None
             )
     return model, history
+
+
+async def _change(
+    history: History, play_id: str, changed: Play | None
+) -> tuple[Play, Play | None]:
+    return await history.async_change(play_id, lambda _: changed)
 
 
 async def _compare(hass: HomeAssistant, model: Model, history: History) -> None:

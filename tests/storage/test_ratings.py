@@ -18,20 +18,20 @@ KEY = "ratings.someone"
 
 
 @pytest.fixture
-def ratings(hass: HomeAssistant, disk: Disk) -> Ratings:
+def unrated(hass: HomeAssistant, disk: Disk) -> Ratings:
     """Return the ratings of somebody who has not rated anything."""
     return Ratings(hass, KEY)
 
 
 async def test_rating_and_taking_it_back(
-    hass: HomeAssistant, disk: Disk, ratings: Ratings
+    hass: HomeAssistant, disk: Disk, unrated: Ratings
 ) -> None:
-    assert ratings.get(movie(1)) is None
-    assert await ratings.async_set(movie(1), 8.5, NOON)
-    assert not await ratings.async_set(movie(1), 8.5, NOON)
-    assert await ratings.async_set(episode(1, 1), 3, NOON)
+    assert unrated.get(movie(1)) is None
+    assert await unrated.async_set(movie(1), 8.5, NOON)
+    assert not await unrated.async_set(movie(1), 8.5, NOON)
+    assert await unrated.async_set(episode(1, 1), 3, NOON)
 
-    assert ratings.get(movie(1)) == 8.5
+    assert unrated.get(movie(1)) == 8.5
     again = Ratings(hass, KEY)
     await again.async_load()
     assert (again.get(movie(1)), again.get(episode(1, 1)), len(again)) == (8.5, 3, 2)
@@ -42,19 +42,19 @@ async def test_rating_and_taking_it_back(
     assert [entry["rating"] for entry in disk.read(KEY)["ratings"]] == [3]
 
 
-async def test_a_title_is_known_by_any_of_its_ids(ratings: Ratings) -> None:
+async def test_a_title_is_known_by_any_of_its_ids(unrated: Ratings) -> None:
     imdb = movie(1, ids={"imdb": "tt1"})
-    await ratings.async_set(movie(1), 5, NOON)
-    assert await ratings.async_set(movie(1, ids={"tmdb": 1001, "imdb": "tt1"}), 6, NOON)
+    await unrated.async_set(movie(1), 5, NOON)
+    assert await unrated.async_set(movie(1, ids={"tmdb": 1001, "imdb": "tt1"}), 6, NOON)
 
-    assert ratings.get(imdb) == 6
-    assert len(ratings) == 1
-    assert ratings.get(movie(1, ids={"imdb": "tt2"})) is None
-    assert ratings.get(movie(2)) is None
+    assert unrated.get(imdb) == 6
+    assert len(unrated) == 1
+    assert unrated.get(movie(1, ids={"imdb": "tt2"})) is None
+    assert unrated.get(movie(2)) is None
 
 
 async def test_a_show_a_season_and_an_episode_have_ratings_of_their_own(
-    ratings: Ratings,
+    unrated: Ratings,
 ) -> None:
     show = Title(media_type=MediaType.SHOW, title="Harbour Lights", ids={"tvdb": 1})
     season = Title(
@@ -65,16 +65,16 @@ async def test_a_show_a_season_and_an_episode_have_ratings_of_their_own(
     )
     first = episode(1, 1, ids={}, show_ids={"tvdb": 1})
     for rating, title in enumerate((show, season, first), 1):
-        await ratings.async_set(title, rating, NOON)
+        await unrated.async_set(title, rating, NOON)
 
-    assert [ratings.get(title) for title in (show, season, first)] == [1, 2, 3]
-    assert ratings.get(replace(season, season=2)) is None
+    assert [unrated.get(title) for title in (show, season, first)] == [1, 2, 3]
+    assert unrated.get(replace(season, season=2)) is None
 
 
 async def test_a_rating_before_anything_is_read_keeps_the_others(
-    hass: HomeAssistant, disk: Disk, ratings: Ratings
+    hass: HomeAssistant, disk: Disk, unrated: Ratings
 ) -> None:
-    await ratings.async_set(movie(1), 5, NOON)
+    await unrated.async_set(movie(1), 5, NOON)
     again = Ratings(hass, KEY)
 
     await asyncio.gather(
@@ -85,27 +85,28 @@ async def test_a_rating_before_anything_is_read_keeps_the_others(
 
 
 async def test_reading_again_keeps_what_has_not_been_written(
-    disk: Disk, ratings: Ratings
+    disk: Disk, unrated: Ratings
 ) -> None:
-    await ratings.async_load()
-    await ratings.async_set(movie(1), 5, NOON)
+    await unrated.async_load()
+    await unrated.async_set(movie(1), 5, NOON)
     with disk.full(), pytest.raises(StorageWriteError):
-        await ratings.async_set(movie(2), 6, NOON)
-    assert ratings.failing
+        await unrated.async_set(movie(2), 6, NOON)
+    assert unrated.failing
 
-    await ratings.async_load()
+    await unrated.async_load()
 
-    assert ratings.get(movie(2)) == 6
-    await ratings.async_flush()
+    assert unrated.get(movie(2)) == 6
+    await unrated.async_flush()
     assert [entry["rating"] for entry in disk.read(KEY)["ratings"]] == [5, 6]
-    assert not ratings.failing
+    assert not unrated.failing
 
 
 async def test_ratings_of_one_moment_share_a_write(
-    disk: Disk, ratings: Ratings
+    disk: Disk, unrated: Ratings
 ) -> None:
+    await unrated.async_load()
     await asyncio.gather(
-        *(ratings.async_set(movie(number), 5, NOON) for number in range(50))
+        *(unrated.async_set(movie(number), 5, NOON) for number in range(50))
     )
 
     assert disk.written == [KEY]
@@ -137,7 +138,7 @@ async def test_what_cannot_be_read_is_not_overwritten(
     path = disk.write(KEY, data)
     damaged = path.read_bytes()
     troubles: list[list[str]] = []
-    ratings = Ratings(
+    ratings: Ratings = Ratings(
         hass, KEY, on_trouble=lambda: troubles.append(list(ratings.unreadable))
     )
 
@@ -167,10 +168,10 @@ async def test_what_cannot_be_read_is_not_overwritten(
     assert [entry["rating"] for entry in disk.read(KEY)["ratings"]] == [7, 5]
 
 
-async def test_removing(disk: Disk, ratings: Ratings) -> None:
-    await ratings.async_set(movie(1), 5, NOON)
+async def test_removing(disk: Disk, unrated: Ratings) -> None:
+    await unrated.async_set(movie(1), 5, NOON)
 
-    await ratings.async_remove()
+    await unrated.async_remove()
 
     assert disk.names() == []
-    assert ratings.unreadable == {}
+    assert unrated.unreadable == {}

@@ -46,7 +46,7 @@ async def test_what_is_kept_of_a_webhook(
     hass: HomeAssistant, disk: Disk, freezer: FrozenDateTimeFactory
 ) -> None:
     log = WebhookLog(hass, "s")
-    assert log.last is None
+    assert log.newest() == []
     log.add(NOON, Answer(Outcome.REJECTED, "no JSON"), None)
     add(log, 1)
 

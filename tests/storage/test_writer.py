@@ -36,6 +36,14 @@ class Counter:
         assert written is not None
         return written
 
+    def waits(self) -> bool:
+        """Return whether something is not on disk yet."""
+        return not self.writer.idle
+
+    def fails(self) -> bool:
+        """Return whether the last attempt to write has failed."""
+        return self.writer.failing
+
     @property
     def on_disk(self) -> int | None:
         """Return the number that is on disk."""
@@ -52,16 +60,16 @@ def counter(hass: HomeAssistant, disk: Disk) -> Counter:
 async def test_a_write_is_confirmed_once_it_is_on_disk(
     hass: HomeAssistant, disk: Disk, counter: Counter
 ) -> None:
-    assert counter.writer.idle
+    assert not counter.waits()
     with disk.held():
         written = counter.count()
         await hass.async_add_executor_job(disk.wait_for_write)
         assert not written.done()
-        assert not counter.writer.idle
+        assert counter.waits()
     await written
 
     assert counter.on_disk == 1
-    assert counter.writer.idle
+    assert not counter.waits()
     assert counter.writer.save(changed=False) is None
 
 
@@ -125,8 +133,8 @@ async def test_failing_writes_are_tried_again_until_one_succeeds(
         with pytest.raises(StorageWriteError) as error:
             await counter.count()
         assert counter.store.path in str(error.value.translation_placeholders)
-        assert counter.writer.failing
-        assert not counter.writer.idle
+        assert counter.fails()
+        assert counter.waits()
         for _ in range(4):
             await hass.async_add_executor_job(disk.wait_for_write)
         assert counter.troubles == [True]
@@ -134,8 +142,8 @@ async def test_failing_writes_are_tried_again_until_one_succeeds(
 
     assert counter.on_disk == 1
     assert counter.troubles == [True, False]
-    assert counter.writer.idle
-    assert not counter.writer.failing
+    assert not counter.waits()
+    assert not counter.fails()
 
 
 async def test_another_change_ends_the_trouble_before_its_time(
@@ -167,9 +175,7 @@ async def test_every_one_who_waits_learns_of_a_failure(
     assert counter.on_disk == 5
 
 
-async def test_flushing_says_nothing_of_failures(
-    disk: Disk, counter: Counter
-) -> None:
+async def test_flushing_says_nothing_of_failures(disk: Disk, counter: Counter) -> None:
     with disk.blocked("counter"):
         written = counter.count()
         await counter.writer.async_flush()
@@ -194,15 +200,13 @@ async def test_removing_waits_for_a_write_under_way(
     assert disk.names() == []
 
 
-async def test_removing_ends_the_attempts(
-    disk: Disk, counter: Counter
-) -> None:
+async def test_removing_ends_the_attempts(disk: Disk, counter: Counter) -> None:
     with disk.blocked("counter"), pytest.raises(StorageWriteError):
         await counter.count()
 
     await counter.writer.async_remove()
 
     await counter.writer.async_settled()
-    assert not counter.writer.failing
-    assert counter.writer.idle
+    assert not counter.fails()
+    assert not counter.waits()
     assert disk.names() == []

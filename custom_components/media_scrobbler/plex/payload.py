@@ -102,19 +102,19 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
 def _account(fields: Fields) -> Party | None:
     """Return who is watching, or None where the payload contradicts itself.
 
-    `owner` true with `user` false says that somebody else than the server's owner is
-    watching; the owner's account id beside it must not be believed.
+    `owner` says that the account whose webhook this is owns the server, `user` whether
+    it is the one that is watching. Both together name the owner, by whichever id; `owner`
+    alone says that it is somebody else, and the owner's id beside it must not be believed.
     """
     account = fields.object("Account")
     if account is None:
         return None
     party = _party(account, "id")
-    if (
-        fields.flag("owner")
-        and fields.flag("user") is False
-        and party.id == OWNER_ACCOUNT
-    ):
-        return None
+    if fields.flag("owner"):
+        if is_owner := fields.flag("user"):
+            return Party(OWNER_ACCOUNT, party.name)
+        if is_owner is False and party.id == OWNER_ACCOUNT:
+            return None
     return party if party.id or party.name else None
 
 

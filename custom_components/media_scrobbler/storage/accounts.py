@@ -24,8 +24,6 @@ MAX_ACCOUNTS = 500
 ANONYMOUS = "anonymous"
 """The account id for events that do not tell, or contradict themselves, who watched."""
 
-_OWNER_ALIAS = "1"
-
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -97,9 +95,8 @@ class Accounts:
     def note(self, server_id: str, party: Party | None) -> Account | None:
         """Return the account that an event names, remembering it if it is new.
 
-        An account is known by its id. By its name alone only where no id is given, or
-        where one of the two ids is the one that a Plex server gives its owner, who also
-        goes by a plex.tv id. A name that two accounts share identifies neither.
+        An account is known by its id, by its name alone only where no id is given. A name
+        that two accounts share identifies neither.
         Returns None when a server has more accounts than can be.
         """
         known = self._accounts.setdefault(server_id, {})
@@ -109,17 +106,16 @@ class Accounts:
             if party.name is not None and party.name != account.name:
                 account = self._put(Account(server_id, account.id, party.name))
             return account
-        if party.name is not None:
+        if party.id is None and party.name is not None:
             namesakes = [
                 account
                 for account in known.values()
                 if account.name is not None
                 and account.name.casefold() == party.name.casefold()
-                and (party.id is None or _OWNER_ALIAS in (party.id, account.id))
             ]
             if len(namesakes) == 1:
                 return namesakes[0]
-            if party.id is None and namesakes:
+            if namesakes:
                 return self.note(server_id, None)
         if len(known) >= MAX_ACCOUNTS:
             return None

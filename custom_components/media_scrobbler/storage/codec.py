@@ -52,15 +52,16 @@ def title_from_dict(stored: Mapping[str, Any]) -> Title:
     for key, kind in _TITLE_KEYS.items():
         if key not in stored:
             continue
-        value = values[key] = stored[key]
-        if not isinstance(value, kind) or (
-            kind is dict
-            and not all(isinstance(id_, (str, int)) for id_ in value.values())
-        ):
+        values[key] = value = stored[key]
+        if type(value) is not kind or (kind is dict and not _are_ids(value)):
             raise TypeError(f"{key} is {value!r}")
     if not 0 <= values.get("duration", 0) <= MAX_SECONDS:
         raise ValueError(f"duration is {values['duration']}")
     return Title(media_type=MediaType(stored["media_type"]), **values)
+
+
+def _are_ids(value: Any) -> bool:
+    return all(isinstance(id_, (str, int)) for id_ in value.values())
 
 
 def play_to_dict(play: Play) -> dict[str, Any]:

@@ -1,0 +1,199 @@
+"""Tests that files of every version so far are read, by what stands in `fixtures`.
+
+A folder there holds every kind of file as one version wrote it. Whoever changes a form
+raises the version, has the older one migrated and adds a folder; none is ever changed.
+"""
+
+import asyncio
+from datetime import timedelta
+import json
+from pathlib import Path
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.domain.play import SourceKind
+from custom_components.media_scrobbler.domain.title import MediaType, Title
+from custom_components.media_scrobbler.storage import (
+    accounts as accounts_module,
+    history as history_module,
+    poster as poster_module,
+    ratings as ratings_module,
+    webhook_log as webhook_log_module,
+)
+from custom_components.media_scrobbler.storage.accounts import Account, Accounts
+from custom_components.media_scrobbler.storage.history import History
+from custom_components.media_scrobbler.storage.poster import Poster
+from custom_components.media_scrobbler.storage.ratings import Ratings
+from custom_components.media_scrobbler.storage.webhook_log import WebhookLog
+
+from .common import NOON, Disk, movie, record
+
+FIXTURES = Path(__file__).parent / "fixtures"
+VERSIONS = sorted(path.name for path in FIXTURES.iterdir())
+PRESENT = VERSIONS[-1]
+
+
+def _stored(version: str, name: str) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads(
+        (FIXTURES / version / f"{name}.json").read_text()
+    )
+    return stored
+
+
+def lay_out(disk: Disk, version: str, name: str) -> Path:
+    """Put a file of a version where it belongs."""
+    stored = _stored(version, name)
+    disk.folder.mkdir(exist_ok=True)
+    path: Path = disk.folder / stored["key"]
+    path.write_text(json.dumps(stored))
+    return path
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        accounts_module,
+        history_module,
+        poster_module,
+        ratings_module,
+        webhook_log_module,
+    ],
+)
+def test_there_is_a_file_of_every_form(module: Any) -> None:
+    name = module.__name__.rpartition(".")[2]
+    written = {
+        (stored["version"], stored["minor_version"])
+        for version in VERSIONS
+        if (FIXTURES / version / f"{name}.json").exists()
+        for stored in [_stored(version, name)]
+    }
+
+    assert max(written) == (module.VERSION, module.MINOR_VERSION)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_history(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "history")
+    history = History(hass, "history.someone")
+
+    track, episode, film = await history.async_plays()
+
+    assert history.unreadable == {}
+    assert len(history.index) == 3
+    assert film.id == "01KCA0Q1W0QK4P8RZ3V5M7N9T1"
+    assert film.watched_at.isoformat() == "2026-11-09T20:15:30.250000+00:00"
+    assert film.title == Title(
+        media_type=MediaType.MOVIE,
+        title="The Salt Road",
+        year=2019,
+        ids={
+            "plex": "plex://movie/5d776b59ad5437001f79c6f8",
+            "tmdb": 918273,
+            "imdb": "tt9182736",
+            "tvdb": 219483,
+        },
+        items={"5f0c9a7d": "4711", "b6e3d8f1": "0f3a"},
+        duration=6720,
+    )
+    webhook, server_history = film.sources
+    assert (webhook.kind, webhook.event) == (SourceKind.WEBHOOK, "media.scrobble")
+    assert (webhook.player, webhook.player_id) == ("Living room TV", "7c1e09ab")
+    assert server_history.kind is SourceKind.SERVER_HISTORY
+    assert (server_history.account, server_history.server) == ("alice", "Cellar")
+    assert episode.title == Title(
+        media_type=MediaType.EPISODE,
+        title="Low Water",
+        show='Harbour "Lights"',
+        season=2,
+        episode=0,
+        ids={"tvdb": 9712094},
+        show_ids={"tvdb": 438120, "plex": "plex://show/5d9c086c46115600200aa2fe"},
+        items={"b6e3d8f1": "0f3b"},
+        show_items={"b6e3d8f1": "0f3c"},
+    )
+    assert episode.sources[0].kind is SourceKind.IMPORT
+    assert track.title.artist == "Marlow & Finch"
+    assert track.title.album == "Tidewater"
+    assert track.sources[0].kind is SourceKind.MANUAL
+
+    passing = await record(history, movie(1))
+    await history.async_change(passing.id, lambda _: None)
+    assert json.loads(path.read_text()) == _stored(PRESENT, "history")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_inbox(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    lay_out(disk, version, "inbox")
+    held = History(hass, "inbox.0123456789abcdef")
+
+    (play,) = await held.async_plays()
+
+    assert play.title.title == "The Salt Road"
+    assert len(play.sources) == 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_ratings(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "ratings")
+    ratings = Ratings(hass, "ratings.someone")
+
+    await ratings.async_load()
+
+    film = Title(media_type=MediaType.MOVIE, ids={"tmdb": 918273})
+    show = Title(media_type=MediaType.SHOW, title="Harbour Lights")
+    assert (ratings.get(film), ratings.get(show)) == (8.5, 10)
+    await ratings.async_set(movie(1), 5, NOON)
+    await ratings.async_set(movie(1), None, NOON)
+    assert json.loads(path.read_text()) == _stored(PRESENT, "ratings")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_accounts(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "accounts")
+    accounts = Accounts(hass)
+
+    await accounts.async_load()
+
+    assert list(accounts) == [
+        Account("01SERVERPLEX", "1", "alice"),
+        Account("01SERVERPLEX", "anonymous", None),
+        Account("01SERVERJELLY", "name:Bob", "Bob"),
+    ]
+    accounts.note("elsewhere", Party("7", "carol"))
+    accounts.forget("elsewhere")
+    await accounts.async_saved()
+    assert json.loads(path.read_text()) == _stored(PRESENT, "accounts")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_webhook_log(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    lay_out(disk, version, "webhook_log")
+    log = WebhookLog(hass, "01SERVERPLEX")
+
+    await log.async_load()
+
+    assert log.newest()[::-1] == _stored(PRESENT, "webhook_log")["data"]["events"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_poster(
+    hass: HomeAssistant, disk: Disk, freezer: FrozenDateTimeFactory, version: str
+) -> None:
+    path = lay_out(disk, version, "poster")
+    poster = Poster(hass, "poster.someone")
+
+    await poster.async_load()
+
+    assert poster.jpeg == b"\xff\xd8\xff\xe0 a poster"
+    assert poster.since == NOON
+    poster.show(poster.jpeg, NOON)
+    freezer.tick(timedelta(seconds=poster_module.SAVE_DELAY + 1))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    await asyncio.sleep(0)
+    assert json.loads(path.read_text()) == _stored(PRESENT, "poster")
