@@ -163,7 +163,7 @@ async def test_server(hass: HomeAssistant, kind: str, default: str) -> None:
         "cloudhook_url": None,
     }
     assert shown["url"] == f"{INTERNAL}/api/webhook/{webhook_id}"
-    assert shown["urls"] == f"- In your network: `{shown['url']}`"
+    assert shown["urls"] == f"- In your network:  \n  `{shown['url']}`"
     assert result["result"].state is ConfigEntryState.LOADED
     assert result["result"].unique_id is None
 
@@ -221,7 +221,7 @@ async def test_urls(
     path = f"/api/webhook/{result['data']['webhook_id']}"
     assert shown is not None
     assert shown["urls"] == "\n".join(
-        f"- {name}: `{url}{path}`" for name, url in listed.items()
+        f"- {name}:  \n  `{url}{path}`" for name, url in listed.items()
     )
     assert shown["url"] == f"{next(iter(listed.values()))}{path}"
 
@@ -243,7 +243,7 @@ async def test_no_internal_url(hass: HomeAssistant, external: str | None) -> Non
         assert shown["urls"] == text("selector", "webhook_url", "options", "none")
     else:
         assert shown["url"].startswith(f"{EXTERNAL}/api/webhook/")
-        assert shown["urls"] == f"- From outside: `{shown['url']}`"
+        assert shown["urls"] == f"- From outside:  \n  `{shown['url']}`"
     result = await answer(hass, result, local_only=True)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -281,7 +281,7 @@ async def test_cloud(hass: HomeAssistant, cloud: Cloud) -> None:
     (url,) = cloud.urls.values()
     shown = result["description_placeholders"]
     assert shown is not None
-    assert shown["urls"].splitlines()[-1] == f"- Through Home Assistant Cloud: `{url}`"
+    assert shown["urls"].endswith(f"- Through Home Assistant Cloud:  \n  `{url}`")
     assert shown["url"].startswith(INTERNAL)
 
     result = await answer(hass, result, local_only=False)
@@ -418,7 +418,7 @@ async def test_account_labels(
     hass: HomeAssistant, plex: Plex, account: dict[str, Any] | None, label: str
 ) -> None:
     """An account goes by its name, else by its id; nobody's by a question mark."""
-    payload = plex.simulator.payload(PlexEvent.RATE, PAPER_ORCHARD)
+    payload = plex.simulator.payload(PlexEvent.RATE, PAPER_ORCHARD, BOB_AT_PLEX)
     payload["Account"] = account
     await plex.send(*encode(payload))
     result = await start_flow(hass, "viewer")

@@ -412,7 +412,8 @@ async def _async_texts(hass: HomeAssistant) -> dict[str, str]:
 def _url_list(urls: WebhookUrls, texts: Mapping[str, str]) -> str:
     if not urls.all:
         return texts.get("webhook_url.options.none", "")
+    # On a line of its own, three clicks select the URL and nothing else.
     return "\n".join(
-        f"- {texts.get(f'webhook_url.options.{name}', name)}: `{url}`"
+        f"- {texts.get(f'webhook_url.options.{name}', name)}:  \n  `{url}`"
         for name, url in urls.all.items()
     )

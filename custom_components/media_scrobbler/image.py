@@ -40,6 +40,12 @@ class PosterImage(UpdatedEntity[Viewer], ImageEntity):
 
     @property
     @override
+    def entity_picture(self) -> str | None:
+        """Return where the picture is, so that without one the icon shows."""
+        return super().entity_picture if self.available else None
+
+    @property
+    @override
     def image_last_updated(self) -> datetime | None:
         """Return since when this poster is shown."""
         return self.runtime.poster.since

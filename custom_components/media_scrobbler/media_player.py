@@ -35,10 +35,11 @@ _CONTENT_TYPES = {
     TitleType.MOVIE: MediaType.MOVIE,
     TitleType.SHOW: MediaType.TVSHOW,
     TitleType.SEASON: MediaType.SEASON,
-    TitleType.EPISODE: MediaType.EPISODE,
+    # The frontend shows series and artists for these two types alone.
+    TitleType.EPISODE: MediaType.TVSHOW,
     TitleType.ARTIST: MediaType.ARTIST,
     TitleType.ALBUM: MediaType.ALBUM,
-    TitleType.TRACK: MediaType.TRACK,
+    TitleType.TRACK: MediaType.MUSIC,
 }
 
 
@@ -117,7 +118,7 @@ class Player(MediaPlayerEntity, RestoreEntity):
             identifiers={(DOMAIN, f"{server.entry.entry_id}_{key}")},
             name=self._playback.player.name or name or key,
             manufacturer=server.type.value.capitalize(),
-            model=server.entry.title,
+            model=f"{server.type.value.capitalize()} player",
         )
         self._update()
 

@@ -32,6 +32,7 @@ class ReadAgainFlow(RepairsFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             await viewer.async_load()
+            viewer.updates.send()
             if not viewer.unreadable:
                 return self.async_create_entry(data={})
             errors["base"] = "still_unreadable"

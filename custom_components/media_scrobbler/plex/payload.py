@@ -110,12 +110,14 @@ def _account(fields: Fields) -> Party | None:
     if account is None:
         return None
     party = _party(account, "id")
+    if not (party.id or party.name):
+        return None
     if fields.flag("owner"):
         if is_owner := fields.flag("user"):
             return Party(OWNER_ACCOUNT, party.name)
         if is_owner is False and party.id == OWNER_ACCOUNT:
             return None
-    return party if party.id or party.name else None
+    return party
 
 
 def _player(player: Fields | None) -> Party | None:

@@ -1,0 +1,943 @@
+"""Home Assistant's own pages in a real browser, as somebody meets them who is new to this.
+
+A server and a viewer are set up by clicking, and everything there is to see of them is looked
+at: what counts as seen is text that is visible on the page. Every step leaves a picture.
+
+    python -m tests.live.browser                      pictures go to a new folder
+    python -m tests.live.browser --screenshots DIR    pictures go there
+
+Chromium comes from PATH. It reaches this Home Assistant and nothing else.
+"""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from typing import Any
+
+from playwright.async_api import (
+    Error as PlaywrightError,
+    Locator,
+    Page,
+    async_playwright,
+    expect,
+)
+
+from tests.simulators.catalogue import (
+    LOW_WATER,
+    NINTH_MERIDIAN,
+    PAPER_ORCHARD,
+    SLOW_FERRY,
+    THE_SALT_ROAD,
+    Title,
+    stable_hex,
+)
+from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
+from tests.texts import english, text
+
+from .demo import ALICE_AT_PLEX, CAROL_AT_PLEX, CAROLS_PHONE, DOMAIN, OURS, Report
+from .home_assistant import LiveHomeAssistant, LiveHomeAssistantError
+
+BOB_AT_PLEX = PlexAccount.home_user("bob")
+BOBS_TABLET = PlexPlayer("Bob's tablet", "51f0c6de8b7a4932")
+
+NAME = "Media Scrobbler"
+SERVER = "Living room server"
+VIEWER = "Alice"
+PERSON = "Demo"
+ALICE_LABEL = f"{ALICE_AT_PLEX.title} ({SERVER})"
+BOB_LABEL = f"{BOB_AT_PLEX.title} ({SERVER})"
+CAROL_LABEL = f"{CAROL_AT_PLEX.title} ({SERVER})"
+
+TIMEOUT = 20.0
+_POLL_INTERVAL = 0.1
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+    # Pages have links and pictures on the internet, which is none of our business.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)
+
+# All text that is shown, with that in shadow roots, without that in editors of code.
+_SHOWN_TEXT = """
+(root) => {
+  const found = [];
+  const walk = (parent) => {
+    for (const node of parent.childNodes) {
+      if (node.nodeType === Node.TEXT_NODE) {
+        found.push(node.data);
+      } else if (node.nodeType === Node.ELEMENT_NODE) {
+        if (["STYLE", "SCRIPT", "TEMPLATE", "HA-CODE-EDITOR"].includes(node.tagName)) continue;
+        const style = getComputedStyle(node);
+        if (style.display === "none" || style.visibility === "hidden") continue;
+        if (node.shadowRoot) walk(node.shadowRoot);
+        walk(node);
+      }
+    }
+  };
+  if (root.shadowRoot) walk(root.shadowRoot);
+  walk(root);
+  return found.join("\\n");
+}
+"""
+
+# Whether every picture on the page is there, or cannot be had.
+_PICTURES_LOADED = """
+() => {
+  const loaded = (parent) => [...parent.querySelectorAll("*")].every((element) =>
+    (element.tagName !== "IMG" || element.complete) &&
+    (!element.shadowRoot || loaded(element.shadowRoot)));
+  return loaded(document);
+}
+"""
+
+
+class BrowserError(Exception):
+    """A page did not show what it should."""
+
+
+class Walk:
+    """The way through the pages."""
+
+    def __init__(
+        self, hass: LiveHomeAssistant, page: Page, report: Report, pictures: Path
+    ) -> None:
+        """Start before the login page."""
+        self.hass = hass
+        self.page = page
+        self.report = report
+        self.pictures = pictures
+        self.taken = 0
+        self.url = ""
+        self.plex = PlexServer(
+            name=SERVER,
+            uuid=stable_hex("plex server", length=40),
+            owner=ALICE_AT_PLEX,
+        )
+
+    async def run(self) -> None:
+        """Walk, and stop where the way ends before it should."""
+        heading = "Nowhere"
+        try:
+            for heading, part in (
+                ("Signing in", self.sign_in),
+                ("Adding a Plex server", self.add_server),
+                ("A name that is taken, and a Jellyfin server", self.jellyfin),
+                ("Everybody plays something", self.everybody_plays),
+                ("Adding a viewer", self.add_viewer),
+                ("Linking a discovered account", self.link_guest),
+                ("The viewer's options", self.viewer_options),
+                ("The server's options", self.server_options),
+                ("Reconfiguring the server", self.reconfigure_server),
+                ("Reconfiguring the viewer", self.reconfigure_viewer),
+                ("What the viewer watched", self.viewer_device),
+                ("The media players", self.media_players),
+                ("The server", self.server_device),
+                ("The calendar", self.calendar),
+                ("Actions", self.actions),
+                ("The log", self.log),
+                ("A history that cannot be read", self.repair),
+            ):
+                self.report.heading(heading)
+                await part()
+        except (AssertionError, PlaywrightError, BrowserError) as err:
+            picture = await self._picture_of_failure()
+            self.report.check(
+                False,
+                heading,
+                f"{_short(err)}\n         at {self.page.url}, see {picture}",
+            )
+
+    # The parts of the way
+
+    async def sign_in(self) -> None:
+        """Go through the login page."""
+        page = self.page
+        await page.goto(self.hass.url)
+        await page.get_by_role("textbox", name="Username").fill(self.hass.username)
+        await page.get_by_role("textbox", name="Password").fill(self.hass.password)
+        await self.picture("Login page")
+        await page.get_by_role("button", name="Log in").click()
+        await self.see(page, "Overview")
+        await self.picture("Signed in")
+
+    async def add_server(self) -> None:
+        """Add a Plex server and read its URL."""
+        page, flow = self.page, self.flow
+        await self.open_integrations()
+        await page.get_by_role("button", name="Add integration").click()
+        dialog = page.locator("dialog-add-integration")
+        await dialog.get_by_placeholder("Search for a brand name").fill(NAME)
+        brand = dialog.get_by_role("button", name=NAME)
+        await self.see_picture(brand.locator("img"))
+        await self.picture("Found among the integrations")
+        await brand.click()
+
+        await self.see_step("user")
+        await self.picture("Server or viewer")
+        await self.choose("user", "plex")
+        await self.see_step("plex")
+        await self.picture("Ways to add a Plex server")
+        await self.choose("plex", "plex_webhook_only")
+        await self.see_step("plex_webhook_only")
+        await self.fill("config", "plex_webhook_only", "name", SERVER)
+        await self.picture("Its name")
+        await self.submit("Next")
+        self.url = await self.read_url()
+        await self.see_step("webhook", "local_only")
+        await self.see_instructions("plex")
+        await self.picture("Its URL")
+        await self.submit()
+        await self.see(flow, "Plex Media Server")
+        await self.picture("It is added")
+        await flow.get_by_role("button", name="Skip and finish").click()
+        await self.flow_is_over()
+        await self.see(
+            page, "Plex Media Server", _entity("sensor", "last_webhook"), "Unknown"
+        )
+        await self.picture("The new server's page")
+
+    async def jellyfin(self) -> None:
+        """See a name refused, and what there is to do in Jellyfin; then leave it."""
+        await self.open_integration()
+        await self.page.get_by_role("button", name="Add service").click()
+        await self.see_step("user")
+        await self.choose("user", "jellyfin")
+        await self.see_step("jellyfin")
+        await self.choose("jellyfin", "jellyfin_webhook_only")
+        await self.see_step("jellyfin_webhook_only")
+        await self.fill("config", "jellyfin_webhook_only", "name", SERVER.upper())
+        await self.submit("Next")
+        await self.see(self.flow, text("config", "error", "name_taken"))
+        await self.picture("The name is taken")
+        await self.fill("config", "jellyfin_webhook_only", "name", "The loft")
+        await self.submit("Next")
+        await self.read_url()
+        await self.see_step("webhook", "local_only")
+        await self.see_instructions("jellyfin")
+        await self.picture("What to do in Jellyfin")
+        await self.close_flow()
+
+    async def everybody_plays(self) -> None:
+        """Make three accounts known, and complete a film with one of them."""
+        await self.send(PlexEvent.PLAY, THE_SALT_ROAD, "updated")
+        await self.send(
+            PlexEvent.PLAY, LOW_WATER, "updated", BOB_AT_PLEX, player=BOBS_TABLET
+        )
+        await self.send(
+            PlexEvent.SCROBBLE,
+            PAPER_ORCHARD,
+            "held",
+            CAROL_AT_PLEX,
+            player=CAROLS_PHONE,
+        )
+        await self.open_integrations()
+        for label in (ALICE_LABEL, BOB_LABEL, CAROL_LABEL):
+            card = self.page.locator("ha-config-flow-card", has_text=label)
+            await self.see(card, NAME, "Ignore", "Add")
+            await self.see_picture(card.locator("img"))
+        await self.see_picture(
+            self.page.get_by_role("link", name=NAME).locator("img").first
+        )
+        await self.picture("Discovered accounts")
+
+    async def add_viewer(self) -> None:
+        """Add a viewer, with the account chosen by its label."""
+        page, flow = self.page, self.flow
+        await self.open_integration()
+        await self.see(page, SERVER, BOBS_TABLET.title, self.plex.player.title)
+        await self.picture("The integration's page")
+        await page.get_by_role("button", name="Add service").click()
+        dialog = page.locator("dialog-add-integration")
+        await self.see(dialog, ALICE_LABEL)
+        await self.picture("Discovered accounts are offered first")
+        await dialog.get_by_text(f"Set up another instance of {NAME}").click()
+        await self.choose("user", "viewer")
+        await self.see_step("viewer", "name", "person", "accounts")
+        await self.picture("Who watches")
+        await self.fill("config", "viewer", "name", VIEWER)
+        await flow.get_by_role("button", name="Person").click()
+        await flow.get_by_role("option").filter(has_text=PERSON).click()
+        await expect(
+            flow.get_by_role("button", name=f"Person {PERSON}")
+        ).to_be_visible()
+        await self.tick(ALICE_LABEL)
+        await expect(self.box("config", "viewer", "name")).to_have_value(VIEWER)
+        await self.picture("The form for a viewer, filled in")
+        await self.submit()
+        await self.see(flow, "Viewer")
+        await flow.get_by_role("button", name="Skip and finish").click()
+        await self.flow_is_over()
+        await self.see(page, _entity("sensor", "plays_today"), "0 plays")
+        await self.picture("The new viewer's page")
+
+    async def link_guest(self) -> None:
+        """Link the account of the guest to the viewer: the play that waits is theirs."""
+        page, flow = self.page, self.flow
+        await self.open_integrations()
+        card = page.locator("ha-config-flow-card", has_text=CAROL_LABEL)
+        await self.see(card, "Add")
+        await expect(
+            page.locator("ha-config-flow-card", has_text=ALICE_LABEL)
+        ).to_have_count(0)
+        await self.picture("The guest is left")
+        await card.get_by_role("button", name="Add").click()
+        await self.see_step("confirm_account", "viewer", "name")
+        await self.see(
+            flow,
+            CAROL_LABEL,
+            text("selector", "confirm_account", "options", "new"),
+            VIEWER,
+        )
+        await self.picture("Whose account this is")
+        await flow.get_by_role("radio", name=VIEWER).click()
+        await expect(flow.get_by_role("radio", name=VIEWER)).to_be_checked()
+        await self.submit()
+        linked = text("config", "abort", "account_linked").format(viewer=VIEWER)
+        await self.see(flow, linked)
+        await self.picture("It is linked")
+        await self.close_flow()
+        await self.open_device(VIEWER, "Viewer")
+        await self.see(page, PAPER_ORCHARD.label, "Watched")
+        await self.picture("The film that waited")
+
+    async def viewer_options(self) -> None:
+        """Switch music off."""
+        await self.open_options(VIEWER)
+        await self.see_field("options", "init", "media_types")
+        kinds = text("selector", "media_types", "options")
+        await self.see(self.flow, kinds["movie"], kinds["episode"], kinds["track"])
+        await self.tick(kinds["track"], checked=False)
+        await self.picture("What to record of the viewer")
+        await self.submit()
+        await self.see(self.flow, "Options successfully saved.")
+        await self.close_flow()
+        await self.send(PlexEvent.SCROBBLE, SLOW_FERRY, "ignored")
+
+    async def server_options(self) -> None:
+        """See what the first webhook has filled in, and which players there are."""
+        flow = self.flow
+        await self.open_options(SERVER)
+        for field in ("servers", "players"):
+            await self.see_field("options", "init", field)
+        await self.see(flow, f"{SERVER} ({self.plex.uuid})")
+        await self.picture("Which servers and players count")
+        await flow.get_by_role("button", name="Add").last.click()
+        for player in (self.plex.player, BOBS_TABLET):
+            await expect(
+                flow.get_by_role("option").filter(has_text=player.title)
+            ).to_be_visible()
+        await self.picture("The players to choose from")
+        await self.page.keyboard.press("Escape")
+        await expect(flow.get_by_role("option")).to_have_count(0)
+        await self.submit()
+        await self.see(flow, "Options successfully saved.")
+        await self.close_flow()
+
+    async def reconfigure_server(self) -> None:
+        """Find the URL again, and make a new one: the old one must be of no use then."""
+        await self.open_menu(SERVER, "Reconfigure")
+        for field in ("name", "local_only", "new_url"):
+            await self.see_field("config", "reconfigure", field)
+        await expect(self.box("config", "reconfigure", "name")).to_have_value(SERVER)
+        if await self.read_url() != self.url:
+            raise BrowserError(f"Another URL is shown than {self.url}")
+        await self.see_instructions("plex")
+        await self.picture("The server's URL again")
+        await self.tick(text("config", "step", "reconfigure", "data", "new_url"))
+        await self.submit()
+        await self.see_step("webhook", "local_only")
+        old, self.url = self.url, await self.read_url()
+        if old == self.url:
+            raise BrowserError(f"The URL is still {old}")
+        await self.picture("The server's new URL")
+        await self.submit()
+        await self.see(self.flow, "Reconfiguration was successful")
+        await self.close_flow()
+        await self.send(PlexEvent.PLAY, THE_SALT_ROAD, None, url=old)
+        await self.send(PlexEvent.PLAY, THE_SALT_ROAD, "updated")
+
+    async def reconfigure_viewer(self) -> None:
+        """See the accounts that were linked."""
+        flow = self.flow
+        await self.open_menu(VIEWER, "Reconfigure")
+        for field in ("name", "person", "accounts"):
+            await self.see_field("config", "reconfigure", field)
+        await expect(self.box("config", "reconfigure", "name")).to_have_value(VIEWER)
+        for label, linked in (
+            (ALICE_LABEL, True),
+            (BOB_LABEL, False),
+            (CAROL_LABEL, True),
+        ):
+            await expect(flow.get_by_role("checkbox", name=label)).to_be_checked(
+                checked=linked
+            )
+        await self.picture("The viewer's accounts")
+        await self.submit()
+        await self.see(flow, "Reconfiguration was successful")
+        await self.picture("Reconfigured")
+        await self.close_flow()
+
+    async def viewer_device(self) -> None:
+        """See what is known of the viewer after an evening."""
+        page = self.page
+        await self.send(PlexEvent.SCROBBLE, LOW_WATER, "recorded")
+        await self.send(PlexEvent.PLAY, THE_SALT_ROAD, "updated")
+        await self.send(PlexEvent.SCROBBLE, THE_SALT_ROAD, "recorded")
+        await self.send(PlexEvent.RATE, THE_SALT_ROAD, "updated", rating=8.0)
+        await self.open_device(VIEWER, "Viewer")
+        await self.see(
+            page,
+            *(
+                _entity("sensor", key)
+                for key in (
+                    "last_watched",
+                    "plays_today",
+                    "plays_this_week",
+                    "watch_time_today",
+                    "movies",
+                    "episodes",
+                    "tracks",
+                )
+            ),
+            _entity("calendar", "history"),
+            _entity("image", "poster"),
+            THE_SALT_ROAD.label,
+            "2 plays",
+            "3 plays",
+            _event("watching", "rated"),
+        )
+        await self.picture("The viewer's page")
+        await page.get_by_title(_entity("event", "watching"), exact=True).click()
+        await self.see(self.more_info, _event("watching", "rated"))
+        await self.picture("What the viewer did")
+        await self.close_more_info()
+        await page.get_by_title(_entity("image", "poster"), exact=True).click()
+        await self.see_picture(self.more_info.locator("img"))
+        await self.picture("The last poster")
+        await self.close_more_info()
+        await page.get_by_title(_entity("sensor", "last_watched"), exact=True).click()
+        await self.see(self.more_info, THE_SALT_ROAD.label)
+        await self.picture("The last title")
+        await self.close_more_info()
+
+    async def media_players(self) -> None:
+        """See a film and an episode play, with their posters."""
+        for player, account, title in (
+            (self.plex.player, ALICE_AT_PLEX, THE_SALT_ROAD),
+            (BOBS_TABLET, BOB_AT_PLEX, LOW_WATER),
+        ):
+            # How far it is, a server says from the first break on.
+            await self.send(PlexEvent.PLAY, title, "updated", account, player=player)
+            for event in (PlexEvent.PAUSE, PlexEvent.RESUME):
+                await self.send(
+                    event,
+                    title,
+                    "updated",
+                    account,
+                    player=player,
+                    position=title.runtime / 3,
+                )
+            await self.open_device(player.title, SERVER)
+            await self.see(self.page, "Playing")
+            await self.picture(f"The page of {player.title}")
+            await self.page.get_by_title(player.title).click()
+            await self.see(self.more_info, title.title)
+            await self.see_picture(self.more_info.locator("img"))
+            await self.picture(f"What plays on {player.title}")
+            await self.close_more_info()
+
+    async def server_device(self) -> None:
+        """Switch the webhook off and on, and see what the server had to tell."""
+        page = self.page
+        await self.send(PlexEvent.LIBRARY_NEW, NINTH_MERIDIAN, "updated")
+        await self.send(PlexEvent.DATABASE_BACKUP, None, "updated")
+        await self.open_device(SERVER, "Plex Media Server")
+        await self.see(
+            page,
+            _entity("event", "library"),
+            _event("library", "added"),
+            _entity("event", "plex_server"),
+            _event("plex_server", "database_backup"),
+            _entity("sensor", "last_webhook"),
+            _entity("switch", "webhook"),
+        )
+        await self.picture("The server's page")
+        switch = page.get_by_role("switch", name=_entity("switch", "webhook"))
+        await expect(switch).to_be_checked()
+        await page.locator("ha-entity-toggle").click()
+        await expect(switch).not_to_be_checked()
+        await self.switched(False)
+        await self.picture("The webhook is switched off")
+        await self.send(PlexEvent.SCROBBLE, NINTH_MERIDIAN, "ignored")
+        await page.get_by_title(_entity("sensor", "last_webhook"), exact=True).click()
+        await self.see(self.more_info, _entity("sensor", "last_webhook"))
+        await self.more_info.get_by_role("button", name="Menu").click()
+        await self.more_info.get_by_role("menuitem", name="Details").click()
+        last_webhook = text("entity", "sensor", "last_webhook", "state_attributes")
+        for attribute, value in (
+            ("event", PlexEvent.SCROBBLE.value),
+            ("outcome", last_webhook["outcome"]["state"]["ignored"]),
+            ("reason", "the webhook is switched off"),
+        ):
+            await self.see_row(self.more_info, last_webhook[attribute]["name"], value)
+        await self.picture("The last webhook")
+        await self.more_info.get_by_role("button", name="Back to info").click()
+        await self.close_more_info()
+        await page.locator("ha-entity-toggle").click()
+        await expect(switch).to_be_checked()
+        await self.switched(True)
+
+    async def calendar(self) -> None:
+        """Find the film in the calendar."""
+        page = self.page
+        await page.get_by_role("link", name="Calendar").click()
+        await self.see(page, f"{VIEWER} {_entity('calendar', 'history')}")
+        film = page.get_by_role("button").filter(has_text=THE_SALT_ROAD.label).first
+        await expect(film).to_be_visible()
+        await self.picture("The calendar")
+        await film.click()
+        await self.see(page, f"{SERVER} - {self.plex.player.title}")
+        await self.picture("A play in the calendar")
+        await page.keyboard.press("Escape")
+
+    async def actions(self) -> None:
+        """Read the history by an action."""
+        page = self.page
+        await page.get_by_role("link", name="Settings").click()
+        await page.get_by_role("link", name="Tools").click()
+        await page.get_by_role("link", name="Actions", exact=True).click()
+        await page.get_by_role("button", name="Action", exact=True).click()
+        await page.get_by_placeholder("Search").fill(NAME)
+        service = text("services", "get_history")
+        option = page.get_by_role("option").filter(has_text=service["name"])
+        await self.see(option, service["description"])
+        await self.picture("The actions")
+        await option.click()
+        for field in service["fields"].values():
+            await self.see(page, field["name"], field["description"])
+        await self.picture("The form of an action")
+        row = page.locator("ha-settings-row").filter(
+            has=page.get_by_text(service["fields"]["viewer"]["name"], exact=True)
+        )
+        await row.locator("ha-checkbox").click()
+        await row.get_by_role("button", name="Integration").click()
+        viewer = page.get_by_role("option").filter(has_text=VIEWER)
+        await self.see(viewer, VIEWER)
+        await self.picture("The viewers to choose from")
+        await viewer.click()
+        await page.get_by_role("button", name="Perform action").click()
+        await page.get_by_role("heading", name="Response").scroll_into_view_if_needed()
+        await self.see(
+            page.locator("tools-action ha-code-editor").last, THE_SALT_ROAD.title
+        )
+        await self.picture("The answer of an action")
+
+    async def log(self) -> None:
+        """See that the integration had nothing to complain of."""
+        bad = [
+            line
+            for line in self.hass.log_text().splitlines()
+            if OURS.search(line)
+            and (" ERROR " in line or " WARNING " in line or line.startswith("  File"))
+            and "has not been tested by Home Assistant" not in line
+        ]
+        self.report.check(
+            not bad, "No error and no warning of the integration", "\n".join(bad)
+        )
+
+    async def repair(self) -> None:
+        """Damage a file of the history, and mend it as the repair says."""
+        page, flow = self.page, self.flow
+        await self.hass.stop()
+        file = _last_history(self.hass.folder)
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
+        await self.hass.start()
+        await page.goto(f"{self.hass.url}/config/dashboard")
+        title = text("issues", "unreadable", "title").format(viewer=VIEWER)
+        repairs = page.locator("ha-config-repairs")
+        issue = repairs.get_by_text(title)
+        await self.see_picture(repairs.locator("img"))
+        await expect(issue).to_be_visible()
+        await self.picture("A repair")
+        await issue.click()
+        confirm = text("issues", "unreadable", "fix_flow", "step", "confirm")
+        await self.see_markdown(
+            flow, confirm["description"], viewer=VIEWER, files=f"- `{file}`"
+        )
+        await self.picture("What to do about it")
+        await self.submit()
+        await self.see(
+            flow, text("issues", "unreadable", "fix_flow", "error", "still_unreadable")
+        )
+        await self.picture("It is still damaged")
+        file.write_bytes(content)
+        await self.submit()
+        await self.see(flow, "The issue is repaired!")
+        await self.picture("It is mended")
+        await flow.get_by_role("button", name="Finish").click()
+        await self.flow_is_over()
+        await expect(issue).to_have_count(0)
+        await self.open_device(VIEWER, "Viewer")
+        await self.see(page, THE_SALT_ROAD.label, "3 plays")
+        await self.picture("The history is whole again")
+
+    # Webhooks
+
+    async def send(
+        self,
+        event: PlexEvent,
+        title: Title | None,
+        expected: str | None,
+        account: PlexAccount = ALICE_AT_PLEX,
+        *,
+        url: str | None = None,
+        **details: Any,
+    ) -> None:
+        """Send a webhook and check its outcome; None for a URL that is none any more."""
+        _, answer = await self.plex.send(
+            self.hass.session, url or self.url, event, title, account, **details
+        )
+        outcome = answer.get("outcome")
+        self.report.webhook(
+            "Plex",
+            account.title,
+            event,
+            title.label if title else "-",
+            answer,
+            None if outcome == expected else f"{outcome} instead of {expected}",
+        )
+
+    async def switched(self, enabled: bool) -> None:
+        """Wait until the switch has done what it shows: the page is ahead of it."""
+        state = "on" if enabled else "off"
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            states = await self.hass.states()
+            if any(
+                entity_id.startswith("switch.") and entity["state"] == state
+                for entity_id, entity in states.items()
+            ):
+                return
+            if time.monotonic() > deadline:
+                raise BrowserError(f"The switch is not {state}")
+            await asyncio.sleep(_POLL_INTERVAL)
+
+    # Finding one's way
+
+    @property
+    def flow(self) -> Locator:
+        """Return the dialog of a flow."""
+        return self.page.locator("dialog-data-entry-flow")
+
+    @property
+    def more_info(self) -> Locator:
+        """Return the dialog about an entity."""
+        return self.page.locator("ha-more-info-dialog")
+
+    async def open_integrations(self) -> None:
+        """Go to the list of integrations, as one does."""
+        page = self.page
+        await page.get_by_role("link", name="Settings").click()
+        await page.get_by_role("link", name="Devices & services").click()
+        await expect(page.get_by_role("button", name="Add integration")).to_be_visible()
+
+    async def open_integration(self) -> None:
+        """Go to the integration's page."""
+        await self.open_integrations()
+        await self.page.get_by_role("link", name=NAME).click()
+        await expect(
+            self.page.get_by_role("button", name="Add service")
+        ).to_be_visible()
+
+    async def open_device(self, name: str, model: str) -> None:
+        """Go to the page of a device."""
+        await self.open_integration()
+        await self.page.get_by_role("button", name=f"{name} {model}").click()
+        await self.see(self.page.locator("ha-config-device-page"), "Activity")
+
+    def entry(self, title: str) -> Locator:
+        """Return an entry on the integration's page."""
+        return self.page.locator("ha-config-entry-row").filter(
+            has=self.page.get_by_text(title, exact=True)
+        )
+
+    async def open_options(self, title: str) -> None:
+        """Open the options of an entry."""
+        await self.open_integration()
+        await self.entry(title).get_by_role("button", name="Configure").first.click()
+
+    async def open_menu(self, title: str, item: str) -> None:
+        """Choose from the menu of an entry."""
+        await self.open_integration()
+        entry = self.entry(title)
+        await entry.get_by_role("button", name="Menu").first.click()
+        await self.see(entry, item)
+        await self.picture(f"The menu of {title}")
+        await entry.get_by_role("menuitem", name=item).click()
+
+    # Forms
+
+    def box(self, category: str, step: str, field: str) -> Locator:
+        """Return a field for text."""
+        label = text(category, "step", step, "data", field)
+        return self.flow.get_by_role("textbox", name=re.compile(f"^{re.escape(label)}"))
+
+    async def fill(self, category: str, step: str, field: str, value: str) -> None:
+        """Write into a field."""
+        box = self.box(category, step, field)
+        await box.fill(value)
+        await expect(box).to_have_value(value)
+
+    async def tick(self, label: str, *, checked: bool = True) -> None:
+        """Tick a box by its label, or take the tick away."""
+        await self.flow.get_by_text(label).click()
+        await expect(self.flow.get_by_role("checkbox", name=label)).to_be_checked(
+            checked=checked
+        )
+
+    async def choose(self, step: str, option: str) -> None:
+        """Choose from a menu."""
+        label = text("config", "step", step, "menu_options", option)
+        await self.flow.get_by_text(label, exact=True).click()
+
+    async def submit(self, button: str = "Submit") -> None:
+        """Submit a form."""
+        await self.flow.get_by_role("button", name=button, exact=True).click()
+
+    async def close_flow(self) -> None:
+        """Close the dialog of a flow."""
+        await self.flow.get_by_role("button", name="Close").first.click()
+        await self.flow_is_over()
+
+    async def flow_is_over(self) -> None:
+        """Wait until the dialog of a flow is gone."""
+        await expect(self.flow.locator("ha-dialog")).to_have_count(0)
+
+    async def close_more_info(self) -> None:
+        """Close the dialog about an entity."""
+        await self.more_info.get_by_role("button", name="Close").first.click()
+        await expect(self.more_info.locator("ha-dialog")).to_have_count(0)
+
+    # Looking
+
+    async def see(self, where: Page | Locator, *texts: str) -> None:
+        """Wait until every one of some texts is visible."""
+        for wanted in texts:
+            await expect(
+                where.get_by_text(wanted).filter(visible=True).first
+            ).to_be_visible()
+
+    async def see_row(self, where: Locator, name: str, value: str) -> None:
+        """Wait until a value is shown beside its name."""
+        wanted = re.compile(rf"{re.escape(name)}\s+{re.escape(value)}")
+        deadline = time.monotonic() + TIMEOUT
+        while not wanted.search(await where.evaluate(_SHOWN_TEXT)):
+            if time.monotonic() > deadline:
+                raise BrowserError(f"It does not say {name}: {value}")
+            await asyncio.sleep(_POLL_INTERVAL)
+
+    async def see_markdown(self, where: Locator, markdown: str, **values: str) -> None:
+        """Wait until a text is visible that is written in Markdown, line by line."""
+        for line in markdown.format_map(values).splitlines():
+            await self.see(where, re.sub(r"^(\d+\.|-) |[*`]", "", line))
+
+    async def see_step(self, step: str, *fields: str) -> None:
+        """Wait until a step of the config flow is there with all that belongs to it."""
+        texts = text("config", "step", step)
+        await self.see(self.flow, texts["title"])
+        for options in ("menu_options", "menu_option_descriptions"):
+            await self.see(self.flow, *texts.get(options, {}).values())
+        if step not in ("webhook", "confirm_account"):
+            await self.see_markdown(self.flow, texts["description"])
+        for field in fields:
+            await self.see_field("config", step, field)
+
+    async def see_field(self, category: str, step: str, field: str) -> None:
+        """Wait until a field is visible with its description."""
+        texts = text(category, "step", step)
+        await self.see(
+            self.flow, texts["data"][field], texts["data_description"][field]
+        )
+
+    async def see_instructions(self, kind: str) -> None:
+        """Wait until the instructions for a type of server are visible, as a list."""
+        instructions = text("selector", "instructions", "options", kind)
+        await self.see_markdown(self.flow, instructions)
+        numbered = re.findall(r"^\d+\.", instructions, re.MULTILINE)
+        await expect(self.flow.locator("ol > li")).to_have_count(len(numbered))
+
+    async def see_picture(self, image: Locator) -> None:
+        """Wait until an image is visible that has loaded."""
+        await expect(image.first).to_be_visible()
+        deadline = time.monotonic() + TIMEOUT
+        while not await image.first.evaluate("image => image.naturalWidth"):
+            if time.monotonic() > deadline:
+                source = await image.first.get_attribute("src")
+                raise BrowserError(f"The image {source} cannot be loaded")
+            await asyncio.sleep(_POLL_INTERVAL)
+
+    async def read_url(self) -> str:
+        """Return the URL of a webhook that is shown."""
+        code = self.flow.locator("code")
+        await expect(code).to_have_text(
+            re.compile(f"^{re.escape(self.hass.url)}/api/webhook/[0-9a-f]{{64}}$")
+        )
+        url: str = await code.inner_text()
+        return url
+
+    async def picture(self, title: str) -> None:
+        """Take a picture of the page, and see that no key of a text is on it."""
+        await self.page.wait_for_function(_PICTURES_LOADED)
+        self.taken += 1
+        name = f"{self.taken:02}-{re.sub(r'[^a-z0-9]+', '-', title.lower())}.png"
+        await self.page.screenshot(path=self.pictures / name, animations="disabled")
+        shown: str = await self.page.locator("body").evaluate(_SHOWN_TEXT)
+        raw = sorted({match.group() for match in _raw_keys().finditer(shown)})
+        self.report.check(not raw, title, f"untranslated: {', '.join(raw)}")
+
+    async def _picture_of_failure(self) -> Path:
+        """Take a picture of where the way ended, and write down what is on it."""
+        picture = self.pictures / "failed.png"
+        try:
+            await self.page.screenshot(path=picture)
+            content = await self.page.locator("body").aria_snapshot()
+            picture.with_suffix(".txt").write_text(content, encoding="utf-8")
+        except PlaywrightError as err:
+            print(f"         no picture: {_short(err)}")
+        return picture
+
+
+def _entity(platform: str, key: str) -> str:
+    """Return the name of an entity."""
+    name: str = text("entity", platform, key, "name")
+    return name
+
+
+def _event(key: str, event_type: str) -> str:
+    """Return the name of an event type of an event entity."""
+    attributes = text("entity", "event", key, "state_attributes")
+    name: str = attributes["event_type"]["state"][event_type]
+    return name
+
+
+def _raw_keys() -> re.Pattern[str]:
+    """Return what matches a key that stands where its text should, or a placeholder."""
+
+    def keys(texts: dict[str, Any]) -> set[str]:
+        """Return every key with an underscore: no other is told from a word."""
+        found = {key for key in texts if "_" in key}
+        return found.union(
+            *(keys(value) for value in texts.values() if isinstance(value, dict))
+        )
+
+    # An action is shown with its name in full, as media_scrobbler.get_history.
+    names = "|".join(sorted(keys(english())))
+    return re.compile(rf"\{{\w+\}}|component\.{DOMAIN}|\[%key|(?<![\w.])({names})\b")
+
+
+def _last_history(folder: Path) -> Path:
+    """Return the file with the latest month of a history."""
+    files = sorted((folder / ".storage").glob(f"{DOMAIN}.history.*"))
+    if not files:
+        raise BrowserError("No history is on disk")
+    return files[-1]
+
+
+def _short(err: Exception) -> str:
+    """Return what an error says, without what the browser tried in the meantime."""
+    said, _, tried = str(err).partition("Call log:")
+    lines = [*said.splitlines(), *tried.strip().splitlines()[:1]]
+    return "\n         ".join(line.strip() for line in lines if line.strip())
+
+
+@asynccontextmanager
+async def _browser_page() -> AsyncIterator[Page]:
+    """Start a browser and return a page of its own."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        raise BrowserError("missing: chromium on PATH")
+    expect.set_options(timeout=TIMEOUT * 1000)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable, args=list(ARGUMENTS)
+        )
+        try:
+            context = await browser.new_context(
+                viewport={"width": 1280, "height": 900},
+                locale="en-US",
+                timezone_id="Europe/Amsterdam",
+            )
+            page = await context.new_page()
+            page.set_default_timeout(TIMEOUT * 1000)
+            yield page
+        finally:
+            await browser.close()
+
+
+async def _run(pictures: Path) -> int:
+    """Walk, and return the exit status."""
+    report = Report()
+    began = time.monotonic()
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    print("Starting Home Assistant and a browser, which takes some seconds ...")
+    try:
+        async with LiveHomeAssistant() as hass, _browser_page() as page:
+            await Walk(hass, page, report, pictures).run()
+    except (BrowserError, LiveHomeAssistantError, PlaywrightError) as err:
+        print(f"\n{err}", file=sys.stderr)
+        return 1
+    finally:
+        print(f"\nPictures: {pictures}")
+    if report.problems:
+        print(f"{len(report.problems)} of {report.checked} checks did not come out:")
+        for problem in report.problems:
+            print(f"  - {problem}")
+        return 1
+    seconds = time.monotonic() - began
+    print(f"All {report.checked} checks came out as they should, in {seconds:.0f} s.")
+    return 0
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="script/browser",
+        description="A walk through Home Assistant's pages in a browser.",
+    )
+    parser.add_argument(
+        "--screenshots",
+        type=Path,
+        metavar="DIR",
+        help="keep the pictures in this folder, not in a new temporary one",
+    )
+    pictures = parser.parse_args().screenshots
+    if pictures is None:
+        pictures = Path(tempfile.mkdtemp(prefix="media_scrobbler_pictures_"))
+    pictures.mkdir(parents=True, exist_ok=True)
+    try:
+        return asyncio.run(_run(pictures.resolve()))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+
+
+if __name__ == "__main__":
+    sys.exit(main())
