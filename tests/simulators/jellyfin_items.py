@@ -1,0 +1,572 @@
+"""The items a Jellyfin server holds: their ids, what is in what, and finding them.
+
+A `Library` of any size is the fixed part; titles can be added to it and anything can be
+removed. An item is made when it is asked for. What is kept of every one of them is its id,
+since a server is asked by id.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+import itertools
+from typing import overload, override
+
+from .catalogue import (
+    Album,
+    Clip,
+    Episode,
+    Movie,
+    Season,
+    Show,
+    Title,
+    Track,
+    stable_hex,
+)
+from .jellyfin import JellyfinServer
+from .library import Library
+
+# The fixed part came to the server item by item from here on.
+FIRST_ADDED = datetime(2020, 1, 1, 18, 0, tzinfo=UTC)
+BETWEEN = timedelta(minutes=13)
+
+
+class Kind(StrEnum):
+    """The kinds of items, as the API calls them, in the order they are listed."""
+
+    MOVIE = "Movie"
+    SERIES = "Series"
+    SEASON = "Season"
+    EPISODE = "Episode"
+    ARTIST = "MusicArtist"
+    ALBUM = "MusicAlbum"
+    TRACK = "Audio"
+    VIDEO = "Video"
+    VIEW = "CollectionFolder"
+
+
+FOLDERS = frozenset({Kind.SERIES, Kind.SEASON, Kind.ARTIST, Kind.ALBUM, Kind.VIEW})
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    """A musician or a band, which has no entry of its own in the catalogue."""
+
+    title: str
+
+    @property
+    def key(self) -> str:
+        """Return what tells this artist from any other."""
+        return f"artist/{self.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A library as users see it; its files are in a folder that is an item too."""
+
+    title: str
+    collection_type: str
+    kinds: tuple[Kind, ...]
+    folder: str
+
+    @property
+    def key(self) -> str:
+        """Return what tells this view from any other."""
+        return f"view/{self.title}"
+
+
+type Held = Title | Artist | View
+
+VIEWS = (
+    View("Movies", "movies", (Kind.MOVIE,), "/media/movies"),
+    View("Shows", "tvshows", (Kind.SERIES, Kind.SEASON, Kind.EPISODE), "/media/shows"),
+    View("Music", "music", (Kind.ARTIST, Kind.ALBUM, Kind.TRACK), "/media/music"),
+)
+
+_KIND_OF: Mapping[type, Kind] = {
+    Movie: Kind.MOVIE,
+    Show: Kind.SERIES,
+    Season: Kind.SEASON,
+    Episode: Kind.EPISODE,
+    Artist: Kind.ARTIST,
+    Album: Kind.ALBUM,
+    Track: Kind.TRACK,
+    Clip: Kind.VIDEO,
+    View: Kind.VIEW,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An item of the server."""
+
+    id: str
+    kind: Kind
+    number: int
+    title: Held
+    created: datetime
+    saved: datetime
+    # Of a version of a film, the item that stands for all of them in lists.
+    version_of: str | None = None
+    version_name: str | None = None
+    has_ids: bool = True
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether other items are in it."""
+        return self.kind in FOLDERS
+
+    @property
+    def runtime(self) -> timedelta | None:
+        """Return how long it plays; None where that is unknown, and for folders."""
+        match self.title:
+            case Movie() | Episode() | Track() | Clip():
+                return self.title.runtime or None
+            case _:
+                return None
+
+    @property
+    def providers(self) -> list[tuple[str, str]]:
+        """Return its own external ids, under the names that the API has for them."""
+        if not self.has_ids:
+            return []
+        match self.title:
+            case Movie() | Show() | Episode():
+                return [
+                    (name.capitalize(), value) for name, value in self.title.ids.items()
+                ]
+            case Album():
+                return _album_ids(self.title)
+            case Track():
+                return [
+                    *_album_ids(self.title.album),
+                    ("MusicBrainzTrack", self.title.musicbrainz),
+                ]
+            case _:
+                return []
+
+
+def _album_ids(album: Album) -> list[tuple[str, str]]:
+    return [
+        ("MusicBrainzAlbumArtist", album.musicbrainz_artist),
+        ("MusicBrainzAlbum", album.musicbrainz),
+        ("MusicBrainzReleaseGroup", album.musicbrainz_group),
+    ]
+
+
+class _Artists(Sequence[Artist]):
+    """The artists of a library, whose names are all that it gives."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    @overload
+    def __getitem__(self, index: int) -> Artist: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Artist]: ...
+
+    @override
+    def __getitem__(self, index: int | slice) -> Artist | list[Artist]:
+        if isinstance(index, slice):
+            return [Artist(name) for name in self._names[index]]
+        return Artist(self._names[index])
+
+    @override
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @override
+    def __iter__(self) -> Iterator[Artist]:
+        return map(Artist, self._names)
+
+
+@dataclass(kw_only=True)
+class _Shelf:
+    """The items of one kind, each with a number that stays its own."""
+
+    fixed: Sequence[Held]
+    extra: list[Held] = field(default_factory=list)
+    # By number, where there is more to say.
+    ids: list[str] = field(default_factory=list)
+    created: dict[int, datetime] = field(default_factory=dict)
+    saved: dict[int, datetime] = field(default_factory=dict)
+    version_of: dict[int, str] = field(default_factory=dict)
+    version_names: dict[int, str] = field(default_factory=dict)
+    without_ids: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
+    # Neither gone nor listed: versions of films, trailers.
+    hidden: set[int] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self.fixed) + len(self.extra)
+
+    @property
+    def listed(self) -> Sequence[int]:
+        """Return the numbers of what is in lists."""
+        if not self.gone and not self.hidden:
+            return range(len(self))
+        return [
+            number
+            for number in range(len(self))
+            if number not in self.gone and number not in self.hidden
+        ]
+
+    def title(self, number: int) -> Held:
+        """Return the title of a number."""
+        fixed = len(self.fixed)
+        return self.fixed[number] if number < fixed else self.extra[number - fixed]
+
+    def titles(self, numbers: Sequence[int]) -> Iterator[Held]:
+        """Return the titles of several numbers, quickly where they are in a row."""
+        fixed = len(self.fixed)
+        if isinstance(numbers, range) and numbers.step == 1:
+            within = range(numbers.start, min(numbers.stop, fixed))
+            beyond = range(max(numbers.start, fixed), numbers.stop)
+            return itertools.chain(
+                self.fixed[within.start : within.stop] if within else (),
+                (self.extra[number - fixed] for number in beyond),
+            )
+        return map(self.title, numbers)
+
+    def created_at(self, number: int) -> datetime:
+        """Return when an item came to the server."""
+        return self.created.get(number) or FIRST_ADDED + number * BETWEEN
+
+    def saved_at(self, number: int) -> datetime:
+        """Return when the server last wrote down what it knows of an item."""
+        return self.saved.get(number) or self.created_at(number)
+
+
+type Numbers = dict[Kind, Sequence[int]]
+
+
+class Items:
+    """What a server holds."""
+
+    def __init__(self, server: JellyfinServer, library: Library | None = None) -> None:
+        self._server = server
+        self._library = library = library or Library()
+        fixed: dict[Kind, Sequence[Held]] = {
+            Kind.MOVIE: library.movies,
+            Kind.SERIES: library.shows,
+            Kind.SEASON: library.seasons,
+            Kind.EPISODE: library.episodes,
+            Kind.ARTIST: _Artists(library.artists),
+            Kind.ALBUM: library.albums,
+            Kind.TRACK: library.tracks,
+            Kind.VIEW: VIEWS,
+        }
+        self._shelves = {kind: _Shelf(fixed=fixed.get(kind, ())) for kind in Kind}
+        # How often anything was added, removed or written down anew.
+        self.changes = 0
+        # What was added to an item, by the id of that item.
+        self._added_to: dict[str, list[tuple[Kind, int]]] = {}
+
+    # --- ids ---------------------------------------------------------------------------
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Kind, int]]:
+        """Return where each id is: a second for 150,000 items, once."""
+        places: dict[str, tuple[Kind, int]] = {}
+        for kind, shelf in self._shelves.items():
+            shelf.ids[:] = [self.id_of(title) for title in shelf.fixed]
+            places.update(
+                (identifier, (kind, number))
+                for number, identifier in enumerate(shelf.ids)
+            )
+        return places
+
+    def prepare(self) -> None:
+        """Do now what the first request would have to wait for."""
+        assert self._places
+
+    def id_of(self, title: Held) -> str:
+        """Return the id that a title has on this server, whether it is here or not."""
+        return self._server.item_id(title.key)
+
+    def folder_id(self, view: View) -> str:
+        """Return the id of the folder that a view shows the contents of."""
+        return stable_hex(self._server.id, "folder", view.folder)
+
+    def id_at(self, kind: Kind, number: int) -> str:
+        """Return the id of an item by its kind and number."""
+        self.prepare()
+        return self._shelves[kind].ids[number]
+
+    # --- single items ------------------------------------------------------------------
+
+    def get(self, identifier: str) -> Item | None:
+        """Return the item with an id, None if there is none."""
+        place = self._places.get(identifier)
+        if place is None:
+            return None
+        kind, number = place
+        return self._item(kind, number, self._shelves[kind].title(number))
+
+    def of(self, title: Held) -> Item:
+        """Return the item of a title; it has to be on this server."""
+        item = self.get(self.id_of(title))
+        if item is None:
+            raise KeyError(f"not on this server: {title.title}")
+        return item
+
+    def at(self, kind: Kind, numbers: Sequence[int]) -> Iterator[Item]:
+        """Return the items of one kind with these numbers."""
+        self.prepare()
+        titles = self._shelves[kind].titles(numbers)
+        for number, title in zip(numbers, titles, strict=True):
+            yield self._item(kind, number, title)
+
+    def _item(self, kind: Kind, number: int, title: Held) -> Item:
+        shelf = self._shelves[kind]
+        return Item(
+            id=shelf.ids[number],
+            kind=kind,
+            number=number,
+            title=title,
+            created=shelf.created_at(number),
+            saved=shelf.saved_at(number),
+            version_of=shelf.version_of.get(number),
+            version_name=shelf.version_names.get(number),
+            has_ids=number not in shelf.without_ids,
+        )
+
+    # --- many --------------------------------------------------------------------------
+
+    def listed(self, kinds: Iterable[Kind]) -> Numbers:
+        """Return the numbers of everything of some kinds."""
+        return {kind: self._shelves[kind].listed for kind in kinds}
+
+    def count(self, kind: Kind) -> int:
+        """Return how many items of a kind there are."""
+        return len(self._shelves[kind].listed)
+
+    def title_at(self, kind: Kind, number: int) -> Held:
+        """Return the title of an item by its kind and number."""
+        return self._shelves[kind].title(number)
+
+    def created_at(self, kind: Kind, number: int) -> datetime:
+        """Return when an item came to the server."""
+        return self._shelves[kind].created_at(number)
+
+    def saved_at(self, kind: Kind, number: int) -> datetime:
+        """Return when the server last wrote down what it knows of an item."""
+        return self._shelves[kind].saved_at(number)
+
+    def place(self, identifier: str) -> tuple[Kind, int] | None:
+        """Return the kind and number of what is listed under an id."""
+        place = self._places.get(identifier)
+        if place is None:
+            return None
+        kind, number = place
+        return None if number in self._shelves[kind].hidden else place
+
+    def within(self, identifier: str, *, recursive: bool) -> Numbers | None:
+        """Return what is in an item, or in anything in it; None if there is no such item."""
+        for view in VIEWS:
+            if identifier in {self.id_of(view), self.folder_id(view)}:
+                return self.listed(view.kinds if recursive else view.kinds[:1])
+        place = self._places.get(identifier)
+        if place is None:
+            return None
+        found = self._fixed_within(*place, recursive=recursive)
+        for kind, number in self._added_to.get(identifier, ()):
+            found.setdefault(kind, []).append(number)
+            if recursive:
+                deeper = self.within(self.id_at(kind, number), recursive=True) or {}
+                for other, numbers in deeper.items():
+                    found.setdefault(other, []).extend(numbers)
+        if recursive and place[0] in {Kind.SERIES, Kind.ARTIST}:
+            # What was added to a season or an album of the fixed part.
+            middle = Kind.SEASON if place[0] is Kind.SERIES else Kind.ALBUM
+            for number in found.get(middle, []):
+                if number < len(self._shelves[middle].fixed):
+                    added = self._added_to.get(self.id_at(middle, number), ())
+                    for kind, of_added in added:
+                        found.setdefault(kind, []).append(of_added)
+        return {
+            kind: sorted(
+                number
+                for number in set(numbers)
+                if number not in self._shelves[kind].gone
+                and number not in self._shelves[kind].hidden
+            )
+            for kind, numbers in found.items()
+        }
+
+    def _fixed_within(
+        self, kind: Kind, number: int, *, recursive: bool
+    ) -> dict[Kind, list[int]]:
+        """Return what the fixed part has in an item."""
+        library = self._library
+        if number >= len(self._shelves[kind].fixed):
+            return {}
+        match kind:
+            case Kind.SERIES:
+                found = {Kind.SEASON: list(library.seasons_of_show(number))}
+                if recursive:
+                    found[Kind.EPISODE] = list(library.episodes_of_show(number))
+            case Kind.SEASON:
+                found = {Kind.EPISODE: list(library.episodes_of_season(number))}
+            case Kind.ARTIST:
+                albums = library.albums_of_artist(number)
+                found = {Kind.ALBUM: list(albums)}
+                if recursive:
+                    found[Kind.TRACK] = [
+                        track
+                        for album in albums
+                        for track in library.tracks_of_album(album)
+                    ]
+            case Kind.ALBUM:
+                found = {Kind.TRACK: list(library.tracks_of_album(number))}
+            case _:
+                found = {}
+        return found
+
+    def playable_within(self, item: Item) -> list[Item]:
+        """Return what plays in a folder, the specials of a series among it."""
+        within = self.within(item.id, recursive=True) or {}
+        return [
+            found
+            for kind, numbers in within.items()
+            if kind not in FOLDERS
+            for found in self.at(kind, numbers)
+        ]
+
+    def versions(self, item: Item) -> list[Item]:
+        """Return all versions of a film, the one that stands for them first."""
+        first = item.version_of or item.id
+        shelf = self._shelves[item.kind]
+        numbers = [
+            number
+            for number, of in shelf.version_of.items()
+            if of == first and number not in shelf.gone
+        ]
+        main = self.get(first)
+        return [*([main] if main else []), *self.at(item.kind, numbers)]
+
+    # --- changes -----------------------------------------------------------------------
+
+    def add(self, title: Held, at: datetime, *, has_ids: bool = True) -> list[Item]:
+        """Add a title and what it belongs to; returns what is new, the largest first."""
+        identifier = self.id_of(title)
+        if identifier in self._places:
+            return []
+        parent = parent_of(title)
+        above = self.add(parent, at, has_ids=has_ids) if parent else []
+        item = self._put(identifier, title, at)
+        if not has_ids:
+            self._shelves[item.kind].without_ids.add(item.number)
+        if isinstance(title, Clip):
+            self._shelves[item.kind].hidden.add(item.number)
+        elif parent:
+            self._added_to.setdefault(self.id_of(parent), []).append(
+                (item.kind, item.number)
+            )
+        return [*above, self._item(item.kind, item.number, title)]
+
+    def add_version(self, movie: Movie, name: str, at: datetime) -> Item:
+        """Add another version of a film that is here."""
+        main = self.of(movie)
+        item = self._put(stable_hex(main.id, "version", name), movie, at)
+        shelf = self._shelves[item.kind]
+        shelf.version_of[item.number] = main.id
+        shelf.version_names[item.number] = name
+        shelf.hidden.add(item.number)
+        return self._item(item.kind, item.number, movie)
+
+    def touch(self, title: Held, at: datetime) -> None:
+        """Let the server write down anew what it knows of an item."""
+        item = self.of(title)
+        self.changes += 1
+        self._shelves[item.kind].saved[item.number] = at
+
+    def identify(self, title: Held, at: datetime) -> None:
+        """Let the server find the external ids of an item that came without."""
+        item = self.of(title)
+        self._shelves[item.kind].without_ids.discard(item.number)
+        self.touch(title, at)
+
+    def remove(self, title: Held) -> list[Item]:
+        """Remove a title with what is in it; returns all that, the title itself first."""
+        item = self.of(title)
+        gone = [item, *(each for each in self.versions(item) if each.id != item.id)]
+        for kind, numbers in (self.within(item.id, recursive=True) or {}).items():
+            gone.extend(self.at(kind, numbers))
+        self.changes += 1
+        for each in gone:
+            self._places.pop(each.id, None)
+            self._shelves[each.kind].gone.add(each.number)
+            self._added_to.pop(each.id, None)
+        return gone
+
+    def _put(self, identifier: str, title: Held, at: datetime) -> Item:
+        self.prepare()
+        self.changes += 1
+        kind = _KIND_OF[type(title)]
+        shelf = self._shelves[kind]
+        number = len(shelf)
+        shelf.extra.append(title)
+        shelf.ids.append(identifier)
+        shelf.created[number] = at
+        self._places[identifier] = (kind, number)
+        return self._item(kind, number, title)
+
+
+def parent_of(title: Held) -> Held | None:
+    """Return what a title is in; a view is in nothing, and films are in views only."""
+    match title:
+        case Season():
+            return title.show
+        case Episode():
+            return Season(title.show, title.season)
+        case Album():
+            return Artist(title.artist)
+        case Track():
+            return title.album
+        case _:
+            return None
+
+
+def sort_name(title: Held) -> str:
+    """Return what the server sorts a title by when it sorts by name."""
+    match title:
+        case Episode():
+            return f"{title.season:03d} - {title.number:04d} - {title.title.lower()}"
+        case Season():
+            return f"{title.number:04d}"
+        case Track():
+            return f"{title.disc:04d} - {title.number:04d} - {title.title.lower()}"
+        case _:
+            return title.title.lower()
+
+
+def premiere(title: Held) -> datetime | None:
+    """Return when a title was first seen or heard; None where that is unknown."""
+    match title:
+        case Movie() | Album():
+            day = title.released
+        case Show():
+            day = title.premiered
+        case Episode():
+            day = title.aired
+        case _:
+            return None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def production_year(title: Held) -> int | None:
+    """Return the year of a title; that of an episode is its own here."""
+    match title:
+        case Movie() | Show() | Album():
+            return title.year
+        case Episode():
+            return title.aired.year
+        case Season():
+            return title.show.year
+        case Track():
+            return title.album.year
+        case _:
+            return None

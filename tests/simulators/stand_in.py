@@ -1,0 +1,272 @@
+"""What stand-ins that listen have in common: a port of their own, a log, and faults.
+
+A stand-in serves on the event loop it was started on. Its clients may be anywhere else: in
+threads of the same process or in another one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+import socket
+import ssl
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from .faults import Faults
+from .request_log import LoggedRequest, RequestLog
+
+HOST = "127.0.0.1"
+
+_BACKLOG = 128
+_TLS_HANDSHAKE = 0x16
+_SHUTDOWN = 0.05
+
+# What a client proves itself with does not belong in a log: that there was one does.
+_SECRETS = frozenset({"authorization", "x-plex-token"})
+HIDDEN = "(hidden)"
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Port:
+    """A port of this machine that stays ours, whether anybody listens on it or not."""
+
+    def __init__(self, serve: Callable[[socket.socket], Awaitable[None]]) -> None:
+        """Take any free port; `serve` takes over each connection to it."""
+        self._serve = serve
+        self._socket = self._bind(0)
+        self.number: int = self._socket.getsockname()[1]
+        self._accepting: asyncio.Task[None] | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    @staticmethod
+    def _bind(number: int) -> socket.socket:
+        """Return a socket that has the port but does not listen: connections are refused."""
+        result = socket.socket()
+        result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        result.bind((HOST, number))
+        result.setblocking(False)
+        return result
+
+    def open(self) -> None:
+        """Accept connections from now on."""
+        if self._accepting is None:
+            self._socket.listen(_BACKLOG)
+            self._accepting = asyncio.create_task(self._accept())
+
+    async def close(self) -> None:
+        """Refuse connections from now on, on the same port."""
+        if self._accepting is None:
+            return
+        tasks = [self._accepting, *self._connecting]
+        self._accepting = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._socket.close()
+        self._socket = self._bind(self.number)
+
+    async def release(self) -> None:
+        """Give the port back."""
+        await self.close()
+        self._socket.close()
+
+    async def _accept(self) -> None:
+        """Hand over the connections that come in."""
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(self._socket)
+            task = loop.create_task(self._hand_over(connection))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _hand_over(self, connection: socket.socket) -> None:
+        """Let a connection be served, and close it should that fail."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await self._serve(connection)
+        except asyncio.CancelledError, OSError:
+            connection.close()
+
+
+async def first_byte(connection: socket.socket) -> int | None:
+    """Return the first byte that a client sends, and leave it to be read again."""
+    loop = asyncio.get_running_loop()
+    readable = loop.create_future()
+
+    def wake() -> None:
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(connection, wake)
+    try:
+        await readable
+    finally:
+        loop.remove_reader(connection)
+    peeked = connection.recv(1, socket.MSG_PEEK)
+    return peeked[0] if peeked else None
+
+
+class StandIn:
+    """A server on a port of this machine; subclasses say what it answers.
+
+    Where it has a certificate it speaks TLS and plain HTTP on the same port, as Plex does.
+    `log` holds the requests so far and `unknown` those for which there is no handler;
+    `most_at_once` is how many have been answered at the same time, and `faults` are what
+    goes wrong.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.log = RequestLog()
+        self.unknown: list[LoggedRequest] = []
+        self.most_at_once = 0
+        self.faults = Faults()
+        self.tls = tls
+        self._port: Port | None = None
+        self._runner: web.AppRunner | None = None
+        self._transports: list[asyncio.Transport] = []
+        self._answering = 0
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def port(self) -> int:
+        """Return the port; it is known from the first start on."""
+        if self._port is None:
+            raise RuntimeError("It has not been started")
+        return self._port.number
+
+    @property
+    def url(self) -> str:
+        """Return where it answers plain HTTP."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Return whether it answers https as well."""
+        return self.tls is not None
+
+    @property
+    def running(self) -> bool:
+        """Return whether it listens."""
+        return self._runner is not None
+
+    async def start(self) -> None:
+        """Listen, on the port of the last time if there was one."""
+        if self.running:
+            return
+        if self._port is None:
+            self._port = Port(self.serve)
+        app = self._application()
+        app.middlewares.insert(0, self._answer)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=_SHUTDOWN,
+        )
+        await self._runner.setup()
+        self._port.open()
+
+    async def stop(self) -> None:
+        """Be down: connections are refused, and those there are end."""
+        if self._port is not None:
+            await self._port.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        # TLS would wait for the other side to agree to the end.
+        for transport in self._transports:
+            transport.abort()
+        self._transports.clear()
+        await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """End for good."""
+        self.faults.clear()
+        await self.stop()
+        if self._port is not None:
+            await self._port.release()
+            self._port = None
+
+    async def serve(self, connection: socket.socket) -> None:
+        """Take over a connection."""
+        tls = self.tls
+        if tls is not None and await first_byte(connection) != _TLS_HANDSHAKE:
+            tls = None
+        if self._runner is None or self._runner.server is None:
+            raise ConnectionAbortedError("It is down")
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+            self._runner.server, connection, ssl=tls
+        )
+        self._transports = [each for each in self._transports if not each.is_closing()]
+        self._transports.append(transport)
+
+    # How requests are answered
+
+    def _application(self) -> web.Application:
+        """Return what answers the requests."""
+        raise NotImplementedError
+
+    @web.middleware
+    async def _answer(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
+        """Log a request and answer it, as well as the faults there are let us."""
+        record = LoggedRequest(
+            method=request.method,
+            path=request.path,
+            query=[
+                (name, _public(name, value)) for name, value in request.query.items()
+            ],
+            headers={
+                name: _public(name, value) for name, value in request.headers.items()
+            },
+            body=await request.read() if request.body_exists else b"",
+        )
+        self.log.append(record)
+        if request.match_info.http_exception is not None:
+            self.unknown.append(record)
+
+        async def respond() -> web.Response:
+            response = await handler(request)
+            assert isinstance(response, web.Response)
+            return response
+
+        self._answering += 1
+        self.most_at_once = max(self.most_at_once, self._answering)
+        try:
+            response, record.failed_on_purpose = await self.faults.serve(
+                request, respond
+            )
+        except web.HTTPException as err:
+            record.status = err.status
+            raise
+        finally:
+            self._answering -= 1
+        record.status = response.status
+        return response
+
+
+def _public(name: str, value: str) -> str:
+    """Return what may be known of a header or a parameter."""
+    return HIDDEN if name.lower() in _SECRETS else value
+
+
+def has_token(request: LoggedRequest) -> bool:
+    """Return whether a request came with a token, good or not."""
+    names = {name.lower() for name, _ in request.query} | {
+        name.lower() for name in request.headers
+    }
+    return not names.isdisjoint(_SECRETS)
