@@ -30,6 +30,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) ->
     """Set up a server or a viewer."""
     entry.runtime_data = runtime = hass.data[DATA_SCROBBLER].runtime_of(entry)
     await runtime.async_load()
+    if isinstance(runtime, Server) and (connection := runtime.connection) is not None:
+        for viewer in hass.data[DATA_SCROBBLER].viewers.values():
+            entry.async_create_background_task(
+                hass, connection.enrichment.async_add_recent(viewer), "complete plays"
+            )
     await hass.config_entries.async_forward_entry_setups(entry, runtime.platforms)
     return True
 

@@ -4,26 +4,36 @@ from collections import Counter
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
-from homeassistant.const import CONF_WEBHOOK_ID
+from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant
 
 from . import ScrobblerConfigEntry
 from .const import (
+    CONF_ACCOUNT_TOKEN,
     CONF_ACCOUNTS,
     CONF_CLOUDHOOK,
+    CONF_NEW_VIEWERS,
     CONF_PERSON,
     CONF_PLAYERS,
+    CONF_REGISTERED_URL,
     CONF_SERVERS,
+    CONF_USER_ID,
 )
 from .server import Server
 from .viewer import Viewer
 
 TO_REDACT = {
+    CONF_ACCOUNT_TOKEN,
     CONF_ACCOUNTS,
     CONF_CLOUDHOOK,
+    CONF_NEW_VIEWERS,
     CONF_PERSON,
     CONF_PLAYERS,
+    CONF_REGISTERED_URL,
     CONF_SERVERS,
+    CONF_TOKEN,
+    CONF_URL,
+    CONF_USER_ID,
     CONF_WEBHOOK_ID,
     "title",
     "unique_id",
@@ -50,6 +60,18 @@ def _server(server: Server) -> dict[str, Any]:
         ),
         "webhooks": [_webhook(event) for event in events[:50]],
         "outcomes": Counter(event["outcome"] for event in events),
+        "connection": _connection(server),
+    }
+
+
+def _connection(server: Server) -> dict[str, Any] | None:
+    if (connection := server.connection) is None:
+        return None
+    return {
+        "connected": connection.last_update_success,
+        "version": connection.data.version,
+        "webhook_registered": CONF_REGISTERED_URL in server.entry.data,
+        "webhook_obstacle": connection.registration.obstacle,
     }
 
 

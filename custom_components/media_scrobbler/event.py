@@ -38,7 +38,7 @@ class ScrobblerEventDescription(EventEntityDescription):
 WATCHING = ScrobblerEventDescription(
     key=EVENT_WATCHING,
     translation_key=EVENT_WATCHING,
-    event_types=["watched", "rated", "unrated", "removed"],
+    event_types=["watched", "updated", "rated", "unrated", "removed"],
 )
 LIBRARY = ScrobblerEventDescription(
     key="library",

@@ -180,9 +180,7 @@ class Player(MediaPlayerEntity, RestoreEntity):
         title = playback.title
         artwork = self._server.artwork.get(self._key)
         self._attr_state = _STATES[playback.state]
-        self._attr_media_image_hash = (
-            hashlib.sha256(artwork).hexdigest()[:16] if artwork else None
-        )
+        self._attr_media_image_hash = _hash(artwork) if artwork else None
         has_position = playback.position is not None and title is not None
         self._attr_media_position = (
             round(playback.position or 0) if has_position else None
@@ -203,10 +201,20 @@ class Player(MediaPlayerEntity, RestoreEntity):
 
     @override
     async def async_get_media_image(self) -> tuple[bytes | None, str | None]:
-        """Return the poster that came with the webhook."""
+        """Return the poster that came with the webhook, or ask the server for it.
+
+        Through Home Assistant, so that no token is ever part of a URL.
+        """
         artwork = self._server.artwork.get(self._key)
+        if isinstance(artwork, str):
+            artwork = await self._server.async_fetch_artwork(artwork)
         return (artwork, "image/jpeg") if artwork else (None, None)
 
 
 def _text(number: int | None) -> str | None:
     return None if number is None else str(number)
+
+
+def _hash(artwork: bytes | str) -> str:
+    raw = artwork if isinstance(artwork, bytes) else artwork.encode()
+    return hashlib.sha256(raw).hexdigest()[:16]

@@ -12,6 +12,7 @@ from typing import Any
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
     SOURCE_IGNORE,
+    SOURCE_IMPORT,
     SOURCE_INTEGRATION_DISCOVERY,
     ConfigEntry,
     ConfigEntryChange,
@@ -30,6 +31,7 @@ from homeassistant.util.hass_dict import HassKey
 from .const import (
     CONF_CLOUDHOOK,
     CONF_KIND,
+    CONF_NEW_VIEWERS,
     DOMAIN,
     EVENT_LIBRARY_ADDED,
     EVENT_PLAYBACK,
@@ -75,11 +77,12 @@ class _Watcher:
 
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """When something was completed, who says so, and the poster that came along."""
+    """When something was completed, who says so, and its poster or what to ask for it by."""
 
+    server: Server
     watched_at: datetime
     source: Source
-    poster: bytes | None
+    poster: bytes | str | None
 
 
 class Scrobbler:
@@ -145,7 +148,7 @@ class Scrobbler:
                 )
             else:
                 servers[entry.entry_id] = self.servers.get(entry.entry_id) or Server(
-                    self._hass, entry
+                    self._hass, entry, self.accounts
                 )
         for server_id in self.servers.keys() - servers.keys():
             self.servers[server_id].stop()
@@ -163,6 +166,8 @@ class Scrobbler:
         self._receiver.sync(servers.values())
         for key in newly_linked:
             self._end_discovery(key)
+        for server in list(servers.values()):
+            self._add_viewers(server.entry)
         if newly_linked:
             self._hass.async_create_task(
                 self._async_adopt(newly_linked), f"{DOMAIN} adopt", eager_start=False
@@ -185,6 +190,24 @@ class Scrobbler:
         name = account.name or ("?" if account.id == ANONYMOUS else account.id)
         return f"{name} ({server.title})"
 
+    @callback
+    def _add_viewers(self, entry: ConfigEntry[Any]) -> None:
+        """Add the viewers that were chosen when a server was set up."""
+        data = dict(entry.data)
+        for chosen in data.pop(CONF_NEW_VIEWERS, ()):
+            account = self.accounts.note(entry.entry_id, Party(**chosen))
+            if account is not None:
+                self._hass.async_create_task(
+                    self._hass.config_entries.flow.async_init(
+                        DOMAIN,
+                        context={"source": SOURCE_IMPORT},
+                        data={"account": account.key, "name": account.name},
+                    ),
+                    f"{DOMAIN} add viewer",
+                )
+        if data != entry.data:
+            self._hass.config_entries.async_update_entry(entry, data=data)
+
     async def async_remove_entry(self, entry: ConfigEntry[Any]) -> None:
         """Remove what belongs to an entry that is being removed."""
         entry_id = entry.entry_id
@@ -194,7 +217,7 @@ class Scrobbler:
             self._sync()
             await viewer.async_remove()
             return
-        server = self.servers.get(entry_id) or Server(self._hass, entry)
+        server = self.servers.get(entry_id) or Server(self._hass, entry, self.accounts)
         self._sync()
         if entry.data.get(CONF_CLOUDHOOK):
             await async_delete_cloud_url(self._hass, server.webhook_id)
@@ -310,12 +333,14 @@ class Scrobbler:
         server: Server,
         watcher: _Watcher,
         event: MediaEvent,
-        poster: bytes | None,
+        poster: bytes | str | None,
         now: datetime,
     ) -> tuple[Outcome, str]:
         """Record a completed title, or each episode of a multi-episode file."""
         watched_at = believed_time(event.watched_at, now)
-        completion = _Completion(watched_at, _source(server, event, now), poster)
+        completion = _Completion(
+            server, watched_at, _source(server, event, now), poster
+        )
         results = await asyncio.gather(
             *(
                 self._async_record(viewer, watcher.account, title, completion)
@@ -343,14 +368,21 @@ class Scrobbler:
             return Outcome.IGNORED, reason
         if viewer is None:
             return await self._async_hold(account, title, completion)
+        server, poster = completion.server, completion.poster
         try:
             recorded = await viewer.async_record(
-                title, completion.watched_at, completion.source, completion.poster
+                title,
+                completion.watched_at,
+                completion.source,
+                poster if isinstance(poster, bytes) else None,
             )
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
         except HistoryRemovedError:
             return await self._async_hold(account, title, completion)
+        server.complete(viewer, recorded.play)
+        if isinstance(poster, str):
+            server.fetch_poster(viewer, recorded.play, poster)
         if recorded.merged:
             return Outcome.MERGED, "the same viewing has been recorded before"
         return Outcome.RECORDED, "completed"
@@ -459,7 +491,11 @@ class Scrobbler:
         for viewer in viewers:
             if refusal(play.title, viewer.media_types) is None:
                 for source in play.sources:
-                    await viewer.async_record(play.title, play.watched_at, source)
+                    recorded = await viewer.async_record(
+                        play.title, play.watched_at, source
+                    )
+                    if (server := self.servers.get(source.server_id or "")) is not None:
+                        server.complete(viewer, recorded.play)
 
     @callback
     def _discover(self, account: Account | None) -> None:

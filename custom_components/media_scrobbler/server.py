@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_WEBHOOK_ID, Platform
+from homeassistant.const import CONF_URL, CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
+from .connection import Connection, async_create_client, async_leave
 from .const import (
     CONF_KIND,
     CONF_LOCAL_ONLY,
@@ -22,13 +23,19 @@ from .const import (
 )
 from .domain.event import Action, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
+from .domain.media_server import MediaServerError
 from .domain.outcome import Answer
+from .domain.play import Play
 from .domain.playback import Playback, PlaybackState, advance
 from .domain.title import same_title
 from .jellyfin import payload as jellyfin_payload
 from .plex import payload as plex_payload
 from .signals import Updates
+from .storage.accounts import Accounts
 from .storage.webhook_log import WebhookLog
+
+if TYPE_CHECKING:
+    from .viewer import Viewer
 
 type ServerConfigEntry = ConfigEntry[Server]
 
@@ -52,13 +59,16 @@ class Server:
     """
 
     platforms = (
+        Platform.BINARY_SENSOR,
         Platform.EVENT,
         Platform.MEDIA_PLAYER,
         Platform.SENSOR,
         Platform.SWITCH,
     )
 
-    def __init__(self, hass: HomeAssistant, entry: ServerConfigEntry) -> None:
+    def __init__(
+        self, hass: HomeAssistant, entry: ServerConfigEntry, accounts: Accounts
+    ) -> None:
         """Take the entry; what is stored is read by `async_load`."""
         self._hass = hass
         self.entry = entry
@@ -67,7 +77,11 @@ class Server:
         self.log = WebhookLog(hass, entry.entry_id)
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
-        self.artwork: dict[str, bytes] = {}
+        self.artwork: dict[str, bytes | str] = {}
+        """Posters by player: a JPEG, or what the server has to be asked for."""
+        self.connection: Connection | None = None
+        """The connection while the entry of a server that was signed in to is loaded."""
+        self._accounts = accounts
         self.updates = Updates(hass, entry.entry_id)
         self._timers: dict[str, tuple[datetime, CALLBACK_TYPE]] = {}
         self._accepted: set[str] = set()
@@ -118,9 +132,15 @@ class Server:
             or event.server.id in _SHARED_IDENTITIES
         ):
             return
-        self._hass.config_entries.async_update_entry(
+        identity = event.server.id
+        entries = self._hass.config_entries
+        unique_id = self.entry.unique_id
+        if entries.async_entry_for_domain_unique_id(DOMAIN, identity) is None:
+            unique_id = identity
+        entries.async_update_entry(
             self.entry,
-            options={**self.entry.options, CONF_SERVERS: [event.server.id]},
+            unique_id=unique_id,
+            options={**self.entry.options, CONF_SERVERS: [identity]},
         )
 
     def may_be(self, server: Party) -> bool:
@@ -162,10 +182,31 @@ class Server:
             self.artwork.pop(key, None)
         if after is not before:
             self.set_playback(key, after)
+        if self.connection is not None and action is not None:
+            self.connection.now_playing.look_soon()
         return action
 
-    def artwork_of(self, event: MediaEvent) -> bytes | None:
-        """Return the poster that came when the event's player began its title."""
+    @callback
+    def show(self, playback: Playback, artwork: str | None) -> str | None:
+        """Show what the server says that a player does; returns the player's key.
+
+        None for a player that is not followed, and where there are too many.
+        """
+        if not self.follows(playback.player):
+            return None
+        key = player_key(playback.player)
+        before = self.playbacks.get(key)
+        if before is None and len(self.playbacks) >= MAX_PLAYERS:
+            return None
+        if before is None or before.title != playback.title:
+            self.artwork.pop(key, None)
+        if artwork is not None:
+            self.artwork.setdefault(key, artwork)
+        self.set_playback(key, playback)
+        return key
+
+    def artwork_of(self, event: MediaEvent) -> bytes | str | None:
+        """Return the poster of what the event's player plays, or what to ask for it by."""
         if event.player is None or event.title is None:
             return None
         key = player_key(event.player)
@@ -175,6 +216,31 @@ class Server:
         return (
             self.artwork.get(key) if same_title(playback.title, event.title) else None
         )
+
+    @callback
+    def complete(self, viewer: Viewer, play: Play) -> None:
+        """Ask the server, in the background, for what a play's webhook has left out."""
+        if self.connection is not None:
+            self.connection.enrichment.add(viewer, play.id, play.title)
+
+    @callback
+    def fetch_poster(self, viewer: Viewer, play: Play, artwork: str) -> None:
+        """Ask the server, in the background, for the poster of a play."""
+
+        async def fetch() -> None:
+            if (poster := await self.async_fetch_artwork(artwork)) is not None:
+                viewer.show_poster(play, poster)
+
+        self._hass.async_create_background_task(fetch(), f"{DOMAIN} poster")
+
+    async def async_fetch_artwork(self, artwork: str) -> bytes | None:
+        """Ask the server for a poster; None where it has none or cannot be asked."""
+        if self.connection is None:
+            return None
+        try:
+            return await self.connection.client.async_artwork(artwork)
+        except MediaServerError:
+            return None
 
     @callback
     def set_playback(self, key: str, playback: Playback) -> None:
@@ -239,12 +305,28 @@ class Server:
         self._timers.clear()
 
     async def async_load(self) -> None:
-        """Read what is stored."""
+        """Read what is stored, and connect to a server that was signed in to.
+
+        Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
+        """
         await self.log.async_load()
+        if CONF_URL not in self.entry.data:
+            return
+        client = await async_create_client(self._hass, self.type, self.entry.data)
+        connection = Connection(self._hass, self, client, self._accounts)
+        await connection.async_config_entry_first_refresh()
+        self.connection = connection
+        self.entry.async_on_unload(self._disconnect)
+        connection.start()
+
+    @callback
+    def _disconnect(self) -> None:
+        self.connection = None
 
     async def async_remove(self) -> None:
-        """Remove what is stored about the server; histories stay."""
+        """Remove what is stored about the server and leave it; histories stay."""
         self.stop()
+        await async_leave(self._hass, self.type, self.entry)
         await self.log.async_remove()
 
 

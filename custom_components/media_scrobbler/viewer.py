@@ -19,7 +19,7 @@ from .const import (
 from .domain.play import Play, Source
 from .domain.title import PLAYABLE, Title
 from .issues import async_note_storage_trouble
-from .published import rating_data, scrobble_data, title_data
+from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
 from .storage.poster import Poster
@@ -132,6 +132,27 @@ class Viewer:
         self.updates.send()
         return play or _
 
+    async def async_complete_play(self, play_id: str, title: Title) -> None:
+        """Add to a play what has become known of its title.
+
+        Where that shows it to be the same viewing as another play, the two become one. A
+        play that has been removed meanwhile stays removed.
+        """
+        try:
+            play = await self.history.async_complete(play_id, title)
+        except KeyError:
+            return
+        self._tell("updated", play_data(self, play))
+        self.updates.send()
+
+    @callback
+    def show_poster(self, play: Play, poster: bytes | None) -> None:
+        """Show a poster if it is that of what was watched last."""
+        last = self.history.last_play
+        if last is not None and last.id == play.id:
+            self.poster.show(poster, play.watched_at)
+            self.updates.send()
+
     async def async_remove_play(self, play_id: str) -> Play:
         """Remove a play; raises KeyError if there is no such play."""
         play, _ = await self.history.async_change(play_id, lambda _: None)
@@ -173,9 +194,9 @@ class Viewer:
     def _publish_play(
         self, recorded: Recorded, source: Source, poster: bytes | None
     ) -> None:
-        play, last = recorded.play, self.history.last_play
-        if last is not None and last.id == play.id and (poster or not recorded.merged):
-            self.poster.show(poster, play.watched_at)
+        play = recorded.play
+        if poster or not recorded.merged:
+            self.show_poster(play, poster)
         if not recorded.merged:
             data = scrobble_data(self, play, source)
             self._hass.bus.async_fire(EVENT_SCROBBLE, data)

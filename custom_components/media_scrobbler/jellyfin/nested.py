@@ -8,15 +8,13 @@ from typing import Any
 
 from ..domain.event import Action, LibraryChange, MediaEvent, Party
 from ..domain.fields import Fields, PayloadError
-from ..domain.title import MediaType, Title
+from .dto import item_title
 from .items import (
     COMPLETED_SHARE,
     TICKS_PER_SECOND,
     each_episode,
-    media_type_of,
     plain_id,
     plain_text,
-    provider_ids,
     stopped_complete,
     utc_time,
 )
@@ -80,10 +78,9 @@ def parse(fields: Fields) -> MediaEvent:
     kind = item.text("Type")
     if kind is None:
         raise PayloadError("Item.Type is missing")
-    media_type = media_type_of(kind)
-    if media_type is None:
+    title = item_title(item, fields.object("Series"), server.id)
+    if title is None:
         return MediaEvent(**common, ignored=f"items of type {kind} are not recorded")
-    title = _title(item, fields.object("Series"), media_type, server)
     if name in _LIBRARY:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
 
@@ -153,51 +150,3 @@ def _player(session: Fields | None) -> Party | None:
         return None
     party = Party(session.text("DeviceId"), plain_text(session, "DeviceName"))
     return party if party.id or party.name else None
-
-
-def _title(
-    item: Fields, series: Fields | None, media_type: MediaType, server: Party
-) -> Title:
-    server_id = server.id or ""
-    values: dict[str, Any] = {}
-    match media_type:
-        case MediaType.EPISODE | MediaType.SEASON:
-            show_item = plain_id(item, "SeriesId")
-            values = {
-                "show": plain_text(item, "SeriesName"),
-                "show_ids": _ids(series, MediaType.SHOW),
-                "show_items": {server_id: show_item} if show_item and server_id else {},
-            }
-            if media_type is MediaType.EPISODE:
-                values |= {
-                    "season": item.integer("ParentIndexNumber"),
-                    "episode": item.integer("IndexNumber"),
-                }
-            else:
-                values["season"] = item.integer("IndexNumber")
-        case MediaType.TRACK | MediaType.ALBUM:
-            values = {"artist": _artist(item), "album": plain_text(item, "Album")}
-    if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
-        values["year"] = item.integer("ProductionYear")
-    own_id = plain_id(item, "Id")
-    duration = item.seconds("RunTimeTicks", TICKS_PER_SECOND)
-    return Title(
-        media_type=media_type,
-        title=plain_text(item, "Name"),
-        ids=_ids(item, media_type),
-        items={server_id: own_id} if own_id and server_id else {},
-        duration=round(duration or 0) or None,
-        **values,
-    )
-
-
-def _artist(item: Fields) -> str | None:
-    artists = item.get("Artists")
-    if isinstance(artists, list) and artists:
-        return plain_text(Fields({"Artists": artists[0]}, "Item"), "Artists")
-    return plain_text(item, "AlbumArtist")
-
-
-def _ids(item: Fields | None, media_type: MediaType) -> dict[str, str | int]:
-    providers = item.object("ProviderIds") if item is not None else None
-    return provider_ids(providers, media_type) if providers is not None else {}

@@ -7,7 +7,7 @@ change to it rewrites that one file. A part is capped; a month continues in a fu
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 import re
@@ -23,7 +23,7 @@ import orjson
 from ..const import DOMAIN
 from ..domain.play import Play, Source
 from ..domain.rules import merge, viewing_window
-from ..domain.title import Title, same_title
+from ..domain.title import Title, combine, same_title
 from .codec import play_from_dict, play_to_dict
 from .index import PlayIndex
 from .store import ConfirmingStore, Migration, UnreadableStoreError
@@ -313,6 +313,41 @@ class History:
             await written
         return old, new
 
+    async def async_complete(self, play_id: str, title: Title) -> Play:
+        """Add to a play what has become known of its title.
+
+        If that shows it to be the same viewing as another play, it becomes part of that
+        one. Raises as `async_change` does.
+        """
+        _, play = await self.async_change(
+            play_id, lambda play: replace(play, title=combine(play.title, title))
+        )
+        assert play is not None
+        async with self._lock:
+            twin = await self._find_viewing(
+                play.title, play.watched_at, besides=play_id
+            )
+            if twin is None:
+                return play
+            part, kept = twin
+            merged = kept
+            for source in play.sources:
+                merged = merge(merged, play.title, play.watched_at, source)
+            self._index.replace(kept, merged, part.number)
+            part.put(merged)
+            written = [self._writer(part).save()]
+            own_part = await self._part_of(play_id)
+            plays = await self._open(own_part)
+            self._index.remove(play, own_part.number)
+            own_part.size -= len(plays.pop(play_id))
+            written.append(self._writer(own_part).save())
+            if self._last is not None and self._last.id == play_id:
+                self._last = merged
+        for future in written:
+            if future is not None:
+                await future
+        return merged
+
     async def async_settled(self) -> None:
         """Return when nothing waits to be written again."""
         for writer in self._writers():
@@ -351,7 +386,7 @@ class History:
                     self._note_last(play)
 
     async def _find_viewing(
-        self, title: Title, watched_at: datetime
+        self, title: Title, watched_at: datetime, besides: str | None = None
     ) -> tuple[_Part, Play] | None:
         """Return the play that is the same viewing, and the part that holds it."""
         best: tuple[_Part, Play] | None = None
@@ -367,7 +402,8 @@ class History:
             for play in _decoded(plays):
                 apart = abs(play.watched_at - watched_at)
                 if (
-                    apart <= viewing_window(play.title.duration, title.duration)
+                    play.id != besides
+                    and apart <= viewing_window(play.title.duration, title.duration)
                     and same_title(play.title, title)
                     and (best is None or apart < abs(best[1].watched_at - watched_at))
                 ):

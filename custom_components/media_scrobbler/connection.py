@@ -1,0 +1,139 @@
+"""The connection to a server that has been signed in to."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+import logging
+from typing import TYPE_CHECKING, Any, override
+
+from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers import instance_id
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+
+from .const import (
+    CONF_ACCOUNT_TOKEN,
+    CONF_OBTAINED,
+    CONF_REGISTERED_URL,
+    CONF_USER_ID,
+    DOMAIN,
+)
+from .domain.event import ServerType
+from .domain.media_server import MediaServer, MediaServerError, ServerInfo, SignInError
+from .enrichment import Enrichment
+from .jellyfin.client import JellyfinClient
+from .now_playing import NowPlayingWatch
+from .plex.client import PlexClient
+from .storage.accounts import Accounts
+from .webhook_registration import WebhookRegistration
+
+if TYPE_CHECKING:
+    from .server import Server, ServerConfigEntry
+
+_LOGGER = logging.getLogger(__name__)
+
+CHECK_INTERVAL = timedelta(minutes=5)
+"""How often a server is asked whether it is still there: one small request."""
+
+
+async def async_create_client(
+    hass: HomeAssistant, kind: ServerType, data: Mapping[str, Any]
+) -> MediaServer:
+    """Return the client for what a config entry knows of a server."""
+    if kind is ServerType.PLEX:
+        return PlexClient(
+            hass,
+            url=data[CONF_URL],
+            token=data[CONF_TOKEN],
+            account_token=data[CONF_ACCOUNT_TOKEN],
+            verify_ssl=data[CONF_VERIFY_SSL],
+        )
+    return JellyfinClient(
+        async_get_clientsession(hass, verify_ssl=data[CONF_VERIFY_SSL]),
+        url=data[CONF_URL],
+        device_id=await instance_id.async_get(hass),
+        token=data[CONF_TOKEN],
+        user_id=data.get(CONF_USER_ID),
+    )
+
+
+async def async_leave(
+    hass: HomeAssistant, kind: ServerType, entry: ServerConfigEntry
+) -> None:
+    """Take back what a server has of us: the webhook, and the token if it is ours.
+
+    A token that a person has pasted is that person's. What cannot be done now is logged
+    and left: the entry is going.
+    """
+    if CONF_URL not in entry.data:
+        return
+    client = await async_create_client(hass, kind, entry.data)
+    try:
+        if (url := entry.data.get(CONF_REGISTERED_URL)) is not None:
+            await client.async_remove_webhooks([url])
+    except MediaServerError as err:
+        _LOGGER.warning(
+            "The webhook of %s could not be removed from the server: %s",
+            entry.title,
+            err.reason,
+        )
+    try:
+        if entry.data.get(CONF_OBTAINED):
+            await client.async_sign_out()
+    except MediaServerError as err:
+        _LOGGER.warning("%s could not be signed out: %s", entry.title, err.reason)
+
+
+class Connection(DataUpdateCoordinator[ServerInfo]):
+    """Knows whether a server answers, and does what needs it to."""
+
+    config_entry: ServerConfigEntry
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        server: Server,
+        client: MediaServer,
+        accounts: Accounts,
+    ) -> None:
+        """Take the server and its client."""
+        super().__init__(
+            hass,
+            _LOGGER,
+            config_entry=server.entry,
+            name=server.entry.title,
+            update_interval=CHECK_INTERVAL,
+        )
+        self.client = client
+        self._accounts = accounts
+        self.registration = WebhookRegistration(hass, server.entry, client)
+        self.enrichment = Enrichment(hass, server.entry, client)
+        self.now_playing = NowPlayingWatch(hass, server, client)
+
+    @override
+    async def _async_update_data(self) -> ServerInfo:
+        try:
+            info = await self.client.async_info()
+            # Unlike the first, this needs the sign-in.
+            for party in await self.client.async_accounts():
+                self._accounts.note(self.config_entry.entry_id, party)
+        except SignInError as err:
+            raise ConfigEntryAuthFailed(
+                translation_domain=DOMAIN, translation_key="invalid_auth"
+            ) from err
+        except MediaServerError as err:
+            raise UpdateFailed(
+                translation_domain=DOMAIN, translation_key=err.reason
+            ) from err
+        if info.id != self.config_entry.unique_id:
+            raise UpdateFailed(
+                translation_domain=DOMAIN, translation_key="another_server"
+            )
+        return info
+
+    def start(self) -> None:
+        """Begin what goes on in the background for as long as the entry is loaded."""
+        self.registration.start(self)
+        self.enrichment.start(self)
+        self.now_playing.start()

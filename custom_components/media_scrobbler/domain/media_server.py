@@ -1,0 +1,132 @@
+"""What a media server can be asked, whatever its type, and what can go wrong with it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from .event import Party
+from .title import Title
+
+
+class MediaServerError(Exception):
+    """A server could not be asked; each kind says what a person can do about it.
+
+    `reason` is a key of the translations.
+    """
+
+    reason = "unknown"
+
+
+class CannotConnectError(MediaServerError):
+    """Nothing answers, or not in time."""
+
+    reason = "cannot_connect"
+
+
+class CertificateError(MediaServerError):
+    """The certificate cannot be verified."""
+
+    reason = "certificate"
+
+
+class NotAMediaServerError(MediaServerError):
+    """Something else answers, or the server answers nonsense."""
+
+    reason = "not_a_media_server"
+
+
+class TooOldError(MediaServerError):
+    """The server's version is older than what is supported."""
+
+    reason = "too_old"
+
+
+class SignInError(MediaServerError):
+    """The credentials are wrong, or no longer right."""
+
+    reason = "invalid_auth"
+
+
+class ForbiddenError(MediaServerError):
+    """The credentials are right, but do not allow this."""
+
+    reason = "forbidden"
+
+
+class ServerFailureError(MediaServerError):
+    """The server answers that it has failed."""
+
+    reason = "server_failure"
+
+
+class WebhookObstacleError(MediaServerError):
+    """The server takes no webhook of ours; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        """Take the key of the reason."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """Which server this is."""
+
+    id: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NowPlaying:
+    """What a player does at this moment; `position` is in seconds.
+
+    `artwork` is what `async_artwork` takes.
+    """
+
+    player: Party
+    account: Party | None
+    title: Title
+    paused: bool
+    position: float | None
+    artwork: str | None
+
+
+class MediaServer(Protocol):
+    """A server that has been signed in to.
+
+    Everything raises MediaServerError, in one of its kinds.
+    """
+
+    async def async_info(self) -> ServerInfo:
+        """Return which server answers."""
+
+    async def async_accounts(self) -> list[Party]:
+        """Return the accounts of the server, that of the sign-in first."""
+
+    async def async_now_playing(self) -> list[NowPlaying]:
+        """Return what is playing."""
+
+    async def async_title(self, item: str) -> Title | None:
+        """Return what the server knows of an item, None if it has it no more."""
+
+    async def async_artwork(self, artwork: str) -> bytes:
+        """Return a poster, a JPEG."""
+
+    async def async_webhook_obstacle(self) -> str | None:
+        """Return why no webhook can be registered, a key of the translations, or None."""
+
+    async def async_register_webhook(
+        self, url: str, replaced: Collection[str] = ()
+    ) -> None:
+        """Have webhooks sent to this URL and no more to those it replaces.
+
+        Whatever else is registered stays. Raises WebhookObstacleError where the server
+        does not let us.
+        """
+
+    async def async_remove_webhooks(self, urls: Collection[str]) -> None:
+        """Have no webhooks sent to these URLs any more."""
+
+    async def async_sign_out(self) -> None:
+        """Give back the token, which is of no use afterwards."""

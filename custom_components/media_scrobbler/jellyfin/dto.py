@@ -1,0 +1,68 @@
+"""Items as Jellyfin's API and the nested webhooks describe them: BaseItemDto."""
+
+from typing import Any
+
+from ..domain.fields import Fields
+from ..domain.title import MediaType, Title
+from .items import TICKS_PER_SECOND, media_type_of, plain_id, plain_text, provider_ids
+
+
+def item_title(
+    item: Fields, series: Fields | None, server_id: str | None
+) -> Title | None:
+    """Return the title that an item is, None if it is something else.
+
+    `series` is the item of an episode's show, where that is known. Raises PayloadError
+    where something is of the wrong type.
+    """
+    media_type = media_type_of(item.text("Type") or "")
+    if media_type is None:
+        return None
+    return _title(item, series, media_type, server_id or "")
+
+
+def _title(
+    item: Fields, series: Fields | None, media_type: MediaType, server_id: str
+) -> Title:
+    values: dict[str, Any] = {}
+    match media_type:
+        case MediaType.EPISODE | MediaType.SEASON:
+            show_item = plain_id(item, "SeriesId")
+            values = {
+                "show": plain_text(item, "SeriesName"),
+                "show_ids": _ids(series, MediaType.SHOW),
+                "show_items": {server_id: show_item} if show_item and server_id else {},
+            }
+            if media_type is MediaType.EPISODE:
+                values |= {
+                    "season": item.integer("ParentIndexNumber"),
+                    "episode": item.integer("IndexNumber"),
+                }
+            else:
+                values["season"] = item.integer("IndexNumber")
+        case MediaType.TRACK | MediaType.ALBUM:
+            values = {"artist": _artist(item), "album": plain_text(item, "Album")}
+    if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
+        values["year"] = item.integer("ProductionYear")
+    own_id = plain_id(item, "Id")
+    duration = item.seconds("RunTimeTicks", TICKS_PER_SECOND)
+    return Title(
+        media_type=media_type,
+        title=plain_text(item, "Name"),
+        ids=_ids(item, media_type),
+        items={server_id: own_id} if own_id and server_id else {},
+        duration=round(duration or 0) or None,
+        **values,
+    )
+
+
+def _artist(item: Fields) -> str | None:
+    artists = item.get("Artists")
+    if isinstance(artists, list) and artists:
+        return plain_text(Fields({"Artists": artists[0]}, "Item"), "Artists")
+    return plain_text(item, "AlbumArtist")
+
+
+def _ids(item: Fields | None, media_type: MediaType) -> dict[str, str | int]:
+    providers = item.object("ProviderIds") if item is not None else None
+    return provider_ids(providers, media_type) if providers is not None else {}

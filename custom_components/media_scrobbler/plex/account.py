@@ -1,0 +1,177 @@
+"""plex.tv: signing in by PIN, the servers of an account, and its webhooks."""
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from homeassistant.core import HomeAssistant
+from plexapi import logfilter
+from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
+
+from ..domain.event import Party
+from ..domain.media_server import SignInError, WebhookObstacleError
+from .calls import TIMEOUT, Caller, new_session
+
+PIN_LIFETIME = 15 * 60
+"""Seconds that a PIN can be confirmed, by plex.tv's own measure."""
+
+PIN_INTERVAL = 2
+"""Seconds between two looks whether a PIN has been confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A server that an account can use. `urls` are in the order they are worth trying."""
+
+    id: str
+    name: str
+    token: str
+    owned: bool
+    urls: tuple[str, ...]
+
+
+class PinSignIn:
+    """A sign-in that a person confirms in the browser."""
+
+    def __init__(self, hass: HomeAssistant, client_id: str) -> None:
+        """Take by which id plex.tv shall know this Home Assistant."""
+        self._caller = Caller(hass)
+        self._pin = MyPlexPinLogin(
+            session=new_session(),
+            requestTimeout=TIMEOUT,
+            headers={
+                "X-Plex-Product": "Media Scrobbler",
+                "X-Plex-Client-Identifier": client_id,
+                "X-Plex-Device-Name": "Home Assistant",
+                "X-Plex-Platform": "Home Assistant",
+            },
+            oauth=True,
+        )
+
+    async def async_url(self) -> str:
+        """Return where the person confirms; raises MediaServerError."""
+        url: str = await self._caller.async_call(self._pin.oauthUrl)
+        return url
+
+    async def async_token(self) -> str:
+        """Return the account's token once the person has confirmed.
+
+        Raises SignInError when that has not happened in time.
+        """
+        async with asyncio.timeout(PIN_LIFETIME):
+            while not await self._caller.async_call(self._pin.checkLogin):
+                if self._pin.expired:
+                    raise SignInError
+                await asyncio.sleep(PIN_INTERVAL)
+        token: str | None = self._pin.token
+        if token is None:
+            raise SignInError
+        return token
+
+
+class PlexAccount:
+    """An account at plex.tv, by its token."""
+
+    def __init__(self, hass: HomeAssistant, token: str) -> None:
+        """Take the token; nothing is asked yet."""
+        self._caller = Caller(hass)
+        self._token = token
+        self._known: MyPlexAccount | None = None
+
+    def _account(self) -> MyPlexAccount:
+        if self._known is None:
+            self._known = MyPlexAccount(
+                token=self._token, session=new_session(), timeout=TIMEOUT
+            )
+        return self._known
+
+    async def async_party(self) -> Party:
+        """Return who this is."""
+
+        def party() -> Party:
+            account = self._account()
+            return Party(str(account.id), account.friendlyName or account.username)
+
+        return await self._caller.async_call(party)
+
+    async def async_has_pass(self) -> bool:
+        """Return whether the account has Plex Pass."""
+        return await self._caller.async_call(
+            lambda: bool(self._account().subscriptionActive)
+        )
+
+    async def async_servers(self) -> list[FoundServer]:
+        """Return the servers, the account's own first."""
+
+        def servers() -> list[FoundServer]:
+            found = [
+                FoundServer(
+                    id=resource.clientIdentifier,
+                    name=resource.name,
+                    token=resource.accessToken or self._token,
+                    owned=bool(resource.owned),
+                    urls=_urls(resource),
+                )
+                for resource in self._account().resources()
+                if "server" in (resource.provides or "").split(",")
+            ]
+            return sorted(found, key=lambda server: not server.owned)
+
+        return await self._caller.async_call(servers)
+
+    async def async_register_webhook(
+        self, url: str, replaced: Collection[str] = ()
+    ) -> None:
+        """Add our webhook to the account's and leave the others as they are."""
+
+        def register() -> None:
+            account = self._account()
+            _keep_secret(url)
+            if not account.subscriptionActive:
+                raise WebhookObstacleError("no_plex_pass")
+            # The list is replaced as a whole: it has to be read first, always.
+            present = account.webhooks()
+            wanted = [other for other in present if other not in replaced]
+            if url not in wanted:
+                wanted.append(url)
+            if wanted != present:
+                account.setWebhooks(wanted)
+
+        await self._caller.async_call(register)
+
+    async def async_remove_webhooks(self, urls: Collection[str]) -> None:
+        """Remove our webhooks from the account's."""
+
+        def remove() -> None:
+            account = self._account()
+            for url in urls:
+                _keep_secret(url)
+            present = account.webhooks()
+            wanted = [url for url in present if url not in urls]
+            if wanted != present:
+                account.setWebhooks(wanted)
+
+        await self._caller.async_call(remove)
+
+    async def async_sign_out(self) -> None:
+        """Give back the token."""
+        await self._caller.async_call(lambda: self._account().signout())
+
+
+def _urls(resource: MyPlexResource) -> tuple[str, ...]:
+    """Return where a server can be reached: at home first, through Plex' relay last."""
+    connections = sorted(
+        resource.connections,
+        key=lambda connection: (connection.relay, not connection.local),
+    )
+    urls: dict[str, None] = {}
+    for connection in connections:
+        urls[connection.uri] = None
+        if connection.local:
+            urls[connection.httpuri] = None
+    return tuple(urls)
+
+
+def _keep_secret(url: str) -> None:
+    """Keep a webhook's URL out of what plexapi logs."""
+    logfilter.add_secret(url.rpartition("/")[2])

@@ -1,0 +1,84 @@
+"""Calls to plexapi, which is synchronous: in the executor, one at a time, with our errors."""
+
+import asyncio
+from collections.abc import Callable
+from xml.etree.ElementTree import ParseError
+
+from homeassistant.core import HomeAssistant
+from plexapi.exceptions import BadRequest, NotFound, PlexApiException, Unauthorized
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from ..domain.media_server import (
+    CannotConnectError,
+    CertificateError,
+    ForbiddenError,
+    MediaServerError,
+    NotAMediaServerError,
+    ServerFailureError,
+    SignInError,
+)
+
+TIMEOUT = 15
+"""Seconds that a server has for an answer."""
+
+# Only what is safe to repeat is: plexapi itself repeats nothing.
+_RETRIES = Retry(
+    total=2,
+    backoff_factor=0.5,
+    status_forcelist=(502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+)
+
+
+def new_session(*, verify_ssl: bool = True) -> requests.Session:
+    """Return a session of one client: plexapi's are not shared between threads."""
+    session = requests.Session()
+    session.verify = verify_ssl
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
+    return session
+
+
+class Caller:
+    """Runs jobs with plexapi objects in the executor, one after the other."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Take where the executor is."""
+        self._hass = hass
+        self._lock = asyncio.Lock()
+
+    async def async_call[T](self, job: Callable[[], T]) -> T:
+        """Return what the job returns; raises MediaServerError."""
+        async with self._lock:
+            return await self._hass.async_add_executor_job(_translated, job)
+
+
+def _translated[T](job: Callable[[], T]) -> T:
+    """Run a job, with plexapi's and requests' errors turned into ours.
+
+    Their texts carry URLs with tokens and stay behind.
+    """
+    try:
+        return job()
+    except MediaServerError:
+        raise
+    except Unauthorized as err:
+        raise SignInError from err
+    except requests.exceptions.SSLError as err:
+        raise CertificateError from err
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as err:
+        raise CannotConnectError from err
+    except requests.exceptions.RequestException as err:
+        raise CannotConnectError from err
+    except NotFound as err:
+        raise NotAMediaServerError from err
+    except BadRequest as err:
+        if str(err).startswith("(403)"):
+            raise ForbiddenError from err
+        raise ServerFailureError from err
+    except (ParseError, PlexApiException, AttributeError, KeyError, TypeError) as err:
+        # plexapi reads whatever answers as if it were what it asked for.
+        raise NotAMediaServerError from err

@@ -1,0 +1,146 @@
+"""Plex's metadata of a title, which has the same keys in webhooks and in the API."""
+
+from typing import Any
+
+from ..domain.fields import Fields
+from ..domain.title import MediaType, Title
+from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, Guid, parse_guid, scheme
+
+MILLISECONDS = 1000
+"""Plex gives times in milliseconds: this many are a second."""
+
+OWNER_ACCOUNT = "1"
+"""The account id that a server gives its owner, who may also go by a plex.tv id."""
+
+_MEDIA_TYPES = {
+    "movie": MediaType.MOVIE,
+    "show": MediaType.SHOW,
+    "season": MediaType.SEASON,
+    "episode": MediaType.EPISODE,
+    "artist": MediaType.ARTIST,
+    "album": MediaType.ALBUM,
+    "track": MediaType.TRACK,
+}
+# What plays from a library section when the payload does not say it itself.
+_SECTION_MEDIA_TYPES = {
+    "movie": MediaType.MOVIE,
+    "show": MediaType.EPISODE,
+    "artist": MediaType.TRACK,
+}
+
+
+def not_media(metadata: Fields) -> str | None:
+    """Say why something that plays is no play of a title, or return None."""
+    guids = [
+        scheme(value)
+        for value in (metadata.get("guid"), metadata.get("grandparentGuid"))
+        if isinstance(value, str)
+    ]
+    if (
+        metadata.flag("live")
+        or (metadata.text("key") or "").startswith("/livetv/")
+        or any(guid.startswith(LIVE_TV_SCHEME) for guid in guids)
+    ):
+        return "live TV is not recorded"
+    if any(guid in TRAILER_SCHEMES for guid in guids):
+        return "trailers and pre-rolls are not recorded"
+    kind = metadata.text("type")
+    if kind == "clip" or metadata.text("extraType"):
+        return "trailers, extras and clips are not recorded"
+    if kind == "photo" or metadata.text("librarySectionType") == "photo":
+        return "photos are not recorded"
+    return None
+
+
+def parse_title(metadata: Fields, server_id: str | None) -> Title | None:
+    """Return the title that metadata describe, None if they describe something else.
+
+    Raises PayloadError where something is of the wrong type.
+    """
+    media_type = _media_type(metadata)
+    if media_type is None:
+        return None
+    return _title(metadata, media_type, server_id or "")
+
+
+def _media_type(metadata: Fields) -> MediaType | None:
+    kind = metadata.text("type")
+    if kind is None:
+        return _SECTION_MEDIA_TYPES.get(metadata.text("librarySectionType") or "")
+    return _MEDIA_TYPES.get(kind)
+
+
+def _title(metadata: Fields, media_type: MediaType, server_id: str) -> Title:
+    guid = _guid(metadata, media_type)
+    show_ids = guid.show_ids
+    numbered = media_type in (MediaType.SEASON, MediaType.EPISODE)
+    if numbered:
+        # Of the show there is only its GUID: a season's parent, an episode's grandparent.
+        show = "grandparent" if media_type is MediaType.EPISODE else "parent"
+        show_ids = (
+            parse_guid(metadata.text(f"{show}Guid"), MediaType.SHOW).ids | show_ids
+        )
+    values: dict[str, Any] = {}
+    match media_type:
+        case MediaType.EPISODE:
+            season = metadata.integer("parentIndex")
+            episode = metadata.integer("index")
+            values = {
+                "show": metadata.text("grandparentTitle"),
+                "season": guid.season if season is None else season,
+                "episode": guid.episode if episode is None else episode,
+                "show_items": _item(metadata, "grandparentRatingKey", server_id),
+            }
+        case MediaType.SEASON:
+            season = metadata.integer("index")
+            values = {
+                "show": metadata.text("parentTitle"),
+                "season": guid.season if season is None else season,
+                "show_items": _item(metadata, "parentRatingKey", server_id),
+            }
+        case MediaType.TRACK:
+            # On a compilation the grandparent is "Various Artists".
+            values = {
+                "artist": metadata.text("originalTitle")
+                or metadata.text("grandparentTitle"),
+                "album": metadata.text("parentTitle"),
+            }
+        case MediaType.ALBUM:
+            values = {"artist": metadata.text("parentTitle")}
+    if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
+        # An episode's year is its own, where other servers give the show's.
+        values["year"] = metadata.integer("year")
+    duration = metadata.seconds("duration", MILLISECONDS)
+    return Title(
+        media_type=media_type,
+        title=metadata.text("title"),
+        ids=guid.ids,
+        show_ids=show_ids,
+        items=_item(metadata, "ratingKey", server_id),
+        duration=round(duration or 0) or None,
+        **values,
+    )
+
+
+def _guid(metadata: Fields, media_type: MediaType) -> Guid:
+    """Join the `guid` of a title with its list of external ids.
+
+    Keys are case-sensitive: `guid` and `Guid` stand side by side. Imitations of Plex
+    write the list as `guid`.
+    """
+    listed = metadata.objects("Guid")
+    if isinstance(metadata.get("guid"), list):
+        listed += metadata.objects("guid")
+        guid = Guid()
+    else:
+        guid = parse_guid(metadata.text("guid"), media_type)
+    ids = dict(guid.ids)
+    for entry in listed:
+        for source, value in parse_guid(entry.text("id"), media_type).ids.items():
+            ids.setdefault(source, value)
+    return Guid(ids, guid.show_ids, guid.season, guid.episode)
+
+
+def _item(metadata: Fields, key: str, server_id: str) -> dict[str, str]:
+    value = metadata.text(key)
+    return {server_id: value} if value and server_id else {}

@@ -1,0 +1,220 @@
+"""Config flow: signing in to Plex."""
+
+import asyncio
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
+from homeassistant.helpers import instance_id, selector
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+import voluptuous as vol
+
+from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
+from .domain.event import ServerType
+from .domain.media_server import MediaServerError
+from .plex.account import FoundServer, PinSignIn, PlexAccount
+from .plex.client import async_identity
+from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps, valid_url
+
+DEFAULT_PORT = 32400
+
+
+class PlexSteps(ServerSteps):
+    """By PIN at plex.tv, or by token."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        super().__init__()
+        self._pin_url: str | None = None
+        self._pin_task: asyncio.Task[str] | None = None
+        self._account_token = ""
+        self._found: dict[str, FoundServer] = {}
+        self._found_url: str | None = None
+
+    async def async_step_plex_sign_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the person confirm in the browser, and wait for it."""
+        if self._pin_task is None:
+            pin = PinSignIn(self.hass, await instance_id.async_get(self.hass))
+            try:
+                self._pin_url = await pin.async_url()
+            except MediaServerError:
+                return self.async_abort(reason="plex_tv_unreachable")
+            self._pin_task = self.hass.async_create_background_task(
+                pin.async_token(), "plex sign-in"
+            )
+            self._pin_task.add_done_callback(self._pin_done)
+        if not self._pin_task.done():
+            return self.async_external_step(
+                step_id="plex_sign_in", url=self._pin_url or ""
+            )
+        return self.async_external_step_done(next_step_id="plex_signed_in")
+
+    def _pin_done(self, task: asyncio.Task[str]) -> None:
+        if not task.cancelled():
+            self.hass.async_create_task(
+                self.hass.config_entries.flow.async_configure(self.flow_id),
+                "plex signed in",
+            )
+
+    async def async_step_plex_signed_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Find the servers of the account that has signed in."""
+        assert self._pin_task is not None
+        try:
+            self._account_token = self._pin_task.result()
+            servers = await PlexAccount(self.hass, self._account_token).async_servers()
+        except MediaServerError, TimeoutError:
+            self._pin_task = None
+            return await self.async_step_plex_not_signed_in()
+        self._found = {server.id: server for server in servers}
+        if not servers:
+            return self.async_abort(reason="no_servers")
+        if (entry := self._entry_to_change) is not None and entry.unique_id:
+            if entry.unique_id not in self._found:
+                return self.async_abort(reason="another_server")
+            return await self.async_step_plex_server({CONF_SERVER: entry.unique_id})
+        if len(servers) == 1:
+            return await self.async_step_plex_server({CONF_SERVER: servers[0].id})
+        return await self.async_step_plex_server()
+
+    async def async_step_plex_not_signed_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that nothing has been confirmed, and offer to try again."""
+        return self.async_show_menu(
+            step_id="plex_not_signed_in", menu_options=["plex_sign_in", "plex_token"]
+        )
+
+    async def async_step_plex_server(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which server, and find out how to reach it."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            found = self._found[user_input[CONF_SERVER]]
+            result = await self._async_connect(found, errors)
+            if result is not None:
+                return result
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_SERVER): selector.SelectSelector(
+                    selector.SelectSelectorConfig(
+                        options=[
+                            selector.SelectOptionDict(value=found.id, label=found.name)
+                            for found in self._found.values()
+                        ],
+                        mode=selector.SelectSelectorMode.LIST,
+                    )
+                )
+            }
+        )
+        return self.async_show_form(
+            step_id="plex_server",
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
+            errors=errors,
+        )
+
+    async def _async_connect(
+        self, found: FoundServer, errors: dict[str, str]
+    ) -> ConfigFlowResult | None:
+        """Sign in at the first of a server's addresses at which it answers."""
+        errors["base"] = "cannot_connect"
+        for url in found.urls:
+            data = {
+                CONF_URL: url,
+                CONF_TOKEN: found.token,
+                CONF_ACCOUNT_TOKEN: self._account_token,
+                CONF_VERIFY_SSL: True,
+                CONF_OBTAINED: True,
+            }
+            answered = await self._async_try(ServerType.PLEX, data, errors)
+            if answered is not None and answered[1].id == found.id:
+                errors.clear()
+                return await self._async_signed_in(
+                    ServerType.PLEX, *answered, data, errors
+                )
+        return None
+
+    async def async_step_plex_token(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the server's URL and a token."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if (url := valid_url(user_input[CONF_URL])) is None:
+                errors[CONF_URL] = "invalid_url"
+            else:
+                data = {
+                    CONF_URL: url,
+                    CONF_TOKEN: user_input[CONF_TOKEN].strip(),
+                    CONF_ACCOUNT_TOKEN: user_input[CONF_TOKEN].strip(),
+                    CONF_VERIFY_SSL: user_input[CONF_VERIFY_SSL],
+                    CONF_OBTAINED: False,
+                }
+                answered = await self._async_try(ServerType.PLEX, data, errors)
+                if answered is not None:
+                    result = await self._async_signed_in(
+                        ServerType.PLEX, *answered, data, errors
+                    )
+                    if result is not None:
+                        return result
+        entry = self._entry_to_change
+        known = {CONF_URL: self._found_url} if entry is None else entry.data
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_URL): TEXT_URL,
+                vol.Required(CONF_TOKEN): TEXT_SECRET,
+                vol.Required(CONF_VERIFY_SSL, default=True): bool,
+            }
+        )
+        return self.async_show_form(
+            step_id="plex_token",
+            data_schema=self.add_suggested_values_to_schema(
+                schema,
+                user_input
+                or {
+                    key: known[key]
+                    for key in (CONF_URL, CONF_VERIFY_SSL)
+                    if known.get(key) is not None
+                },
+            ),
+            errors=errors,
+        )
+
+    @override
+    async def async_step_zeroconf(
+        self, discovery_info: ZeroconfServiceInfo
+    ) -> ConfigFlowResult:
+        """Handle a Plex server in the local network."""
+        host = discovery_info.host
+        self._found_url = (
+            f"http://{f'[{host}]' if ':' in host else host}"
+            f":{discovery_info.port or DEFAULT_PORT}"
+        )
+        identity = await async_identity(self.hass, self._found_url)
+        if identity is None:
+            return self.async_abort(reason="cannot_connect")
+        await self.async_set_unique_id(identity)
+        self._abort_if_unique_id_configured()
+        self.context["title_placeholders"] = {
+            "name": discovery_info.name.partition(".")[0] or host
+        }
+        return await self.async_step_plex()
+
+    async def async_step_plex(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how to add a Plex server."""
+        return self.async_show_menu(
+            step_id="plex",
+            menu_options=["plex_sign_in", "plex_token", "plex_webhook_only"],
+        )
+
+    async def async_step_plex_webhook_only(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the name of a server that is to be known by its webhooks only."""
+        return await self._async_name_server(ServerType.PLEX, "Plex", user_input)
