@@ -117,7 +117,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             info = await self.client.async_info()
             # Unlike the first, this needs the sign-in.
             for party in await self.client.async_accounts():
-                self._accounts.note(self.config_entry.entry_id, party)
+                self._accounts.note(self.config_entry.entry_id, party, active=False)
         except SignInError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key="invalid_auth"

@@ -1,7 +1,7 @@
 """Config flow: signing in to Jellyfin."""
 
 import asyncio
-from typing import Any
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import (
@@ -12,6 +12,7 @@ from homeassistant.const import (
     CONF_USERNAME,
     CONF_VERIFY_SSL,
 )
+from homeassistant.core import callback
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import voluptuous as vol
@@ -33,6 +34,14 @@ class JellyfinSteps(ServerSteps):
         self._quick_connect_code = ""
         self._address: dict[str, Any] = {}
         self._client: JellyfinClient | None = None
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Wait no more for a code to be entered when the flow has ended."""
+        super().async_remove()
+        if self._quick_connect is not None:
+            self._quick_connect.cancel()
 
     async def async_step_jellyfin(
         self, user_input: dict[str, Any] | None = None

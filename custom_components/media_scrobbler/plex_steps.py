@@ -5,6 +5,7 @@ from typing import Any, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
+from homeassistant.core import callback
 from homeassistant.helpers import instance_id, selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import voluptuous as vol
@@ -51,12 +52,21 @@ class PlexSteps(ServerSteps):
             )
         return self.async_external_step_done(next_step_id="plex_signed_in")
 
+    @callback
     def _pin_done(self, task: asyncio.Task[str]) -> None:
         if not task.cancelled():
             self.hass.async_create_task(
                 self.hass.config_entries.flow.async_configure(self.flow_id),
                 "plex signed in",
             )
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Wait no more for a sign-in when the flow has ended."""
+        super().async_remove()
+        if self._pin_task is not None:
+            self._pin_task.cancel()
 
     async def async_step_plex_signed_in(
         self, user_input: dict[str, Any] | None = None

@@ -111,7 +111,8 @@ class Scrobbler:
         self._receiver.start()
         self._sync()
         for account in self.accounts:
-            self._discover(account)
+            if account.active:
+                self._discover(account)
         async_dispatcher_connect(
             self._hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._entry_changed
         )
@@ -195,7 +196,7 @@ class Scrobbler:
         """Add the viewers that were chosen when a server was set up."""
         data = dict(entry.data)
         for chosen in data.pop(CONF_NEW_VIEWERS, ()):
-            account = self.accounts.note(entry.entry_id, Party(**chosen))
+            account = self.accounts.note(entry.entry_id, Party(**chosen), active=False)
             if account is not None:
                 self._hass.async_create_task(
                     self._hass.config_entries.flow.async_init(

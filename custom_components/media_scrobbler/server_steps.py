@@ -95,6 +95,7 @@ class ServerSteps(ScrobblerFlow):
                 user_input,
             ),
             errors=errors,
+            last_step=False,
         )
 
     async def _async_try(

@@ -15,10 +15,10 @@ from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.media_server import (
     ForbiddenError,
-    MediaServerError,
     NotAMediaServerError,
     NowPlaying,
     ServerInfo,
+    SignInError,
     TooOldError,
 )
 from ..domain.title import Title
@@ -83,29 +83,19 @@ class PlexClient:
 
     async def async_accounts(self) -> list[Party]:
         """Return the accounts; only a server's owner is told of others."""
-        own = await self.account.async_party()
 
         def accounts(server: PlexServer) -> list[Party]:
             return [
-                Party(identity, element.get("name"))
+                Party(identity, name)
                 for element in server.query("/accounts")
-                if (identity := element.get("id")) and identity != "0"
+                if (identity := element.get("id")) and (name := element.get("name"))
             ]
 
         try:
             listed = await self._async_call(accounts)
-        except MediaServerError as err:
-            if isinstance(err, ForbiddenError):
-                return [own]
-            raise
-        # On the server itself its owner is account 1.
-        owner = [party for party in listed if party.id == OWNER_ACCOUNT]
-        others = [
-            party
-            for party in listed
-            if party.id not in (OWNER_ACCOUNT, own.id) and party.name
-        ]
-        return [*(Party(party.id, party.name or own.name) for party in owner), *others]
+        except ForbiddenError, SignInError:
+            return [await self.account.async_party()]
+        return sorted(listed, key=lambda party: party.id != OWNER_ACCOUNT)
 
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""

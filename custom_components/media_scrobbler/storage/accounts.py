@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import hashlib
 import logging
 from typing import Any
@@ -27,11 +27,16 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of one server. `server_id` is the config entry's id."""
+    """A user of one server. `server_id` is the config entry's id.
+
+    `active` tells that something has been played with it: others are known because their
+    server has them.
+    """
 
     server_id: str
     id: str
     name: str | None
+    active: bool = False
 
     @property
     def key(self) -> str:
@@ -92,36 +97,40 @@ class Accounts:
         return self._accounts.get(server_id, {}).get(account_id)
 
     @callback
-    def note(self, server_id: str, party: Party | None) -> Account | None:
-        """Return the account that an event names, remembering it if it is new.
+    def note(
+        self, server_id: str, party: Party | None, *, active: bool = True
+    ) -> Account | None:
+        """Return the account that an event or a server names, remembering what is new.
 
         An account is known by its id, by its name alone only where no id is given. A name
         that two accounts share identifies neither.
         Returns None when a server has more accounts than can be.
         """
+        party = party or Party(ANONYMOUS)
         known = self._accounts.setdefault(server_id, {})
-        if party is None:
-            party = Party(ANONYMOUS)
-        if party.id is not None and (account := known.get(party.id)) is not None:
-            if party.name is not None and party.name != account.name:
-                account = self._put(Account(server_id, account.id, party.name))
-            return account
+        account = known.get(party.id) if party.id is not None else None
         if party.id is None and party.name is not None:
             namesakes = [
-                account
-                for account in known.values()
-                if account.name is not None
-                and account.name.casefold() == party.name.casefold()
+                namesake
+                for namesake in known.values()
+                if namesake.name is not None
+                and namesake.name.casefold() == party.name.casefold()
             ]
-            if len(namesakes) == 1:
-                return namesakes[0]
+            if len(namesakes) > 1:
+                return self.note(server_id, None, active=active)
             if namesakes:
-                return self.note(server_id, None)
-        if len(known) >= MAX_ACCOUNTS:
-            return None
-        return self._put(
-            Account(server_id, party.id or f"name:{party.name}", party.name)
+                account, party = namesakes[0], Party()
+        if account is None:
+            if len(known) >= MAX_ACCOUNTS:
+                return None
+            account_id = party.id or f"name:{party.name}"
+            return self._put(Account(server_id, account_id, party.name, active))
+        noted = replace(
+            account,
+            name=party.name or account.name,
+            active=account.active or active,
         )
+        return account if noted == account else self._put(noted)
 
     @callback
     def forget(self, server_id: str) -> None:
@@ -142,7 +151,12 @@ class Accounts:
     def _snapshot(self) -> dict[str, Any]:
         return {
             "accounts": [
-                {"server_id": account.server_id, "id": account.id, "name": account.name}
+                {
+                    "server_id": account.server_id,
+                    "id": account.id,
+                    "name": account.name,
+                    "active": account.active,
+                }
                 for account in self
             ]
         }
@@ -153,4 +167,5 @@ def _account(stored: dict[str, Any]) -> Account:
     server_id, account_id, name = stored["server_id"], stored["id"], stored.get("name")
     if not all(isinstance(value, str) for value in (server_id, account_id, name or "")):
         raise TypeError(f"{stored} is no account")
-    return Account(server_id, account_id, name)
+    # Before servers could be asked for their accounts, every account had been active.
+    return Account(server_id, account_id, name, bool(stored.get("active", True)))
