@@ -23,9 +23,11 @@ from ..domain.media_server import (
 TIMEOUT = 15
 """Seconds that a server has for an answer."""
 
-# Only what is safe to repeat is: plexapi itself repeats nothing.
+# Only what is safe to repeat is: plexapi itself repeats nothing. An address at which
+# nobody answers is not tried twice: there may be others.
 _RETRIES = Retry(
     total=2,
+    connect=0,
     backoff_factor=0.5,
     status_forcelist=(502, 503, 504),
     allowed_methods=("GET",),
