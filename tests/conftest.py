@@ -23,6 +23,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 # The test harness has a package `custom_components` too: whichever is imported first wins.
 import custom_components.media_scrobbler  # noqa: F401
 from custom_components.media_scrobbler.const import DOMAIN
+from custom_components.media_scrobbler.jellyfin import client as jellyfin_client
+from custom_components.media_scrobbler.plex import account as plex_account
 
 from .cloud import MODULE, Cloud
 from .common import (
@@ -35,8 +37,12 @@ from .common import (
     add_server,
     add_viewer as add_viewer_to,
 )
+from .signed_in import address, home, impatience, jellyfin_at_home, plex_at_home  # noqa: F401
+from .simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from .simulators.jellyfin import JellyfinServer
+from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex import PlexServer
+from .simulators.plex_server import PlexStandIn
 
 type Restart = Callable[..., Awaitable[tuple[HomeAssistant, TestClient[Any, Any]]]]
 type AddViewer = Callable[..., Awaitable[ConfigEntry[Any]]]
@@ -187,3 +193,38 @@ async def alice(
 async def bob(jellyfin: Jellyfin, add_viewer: AddViewer) -> ConfigEntry[Any]:
     """Return the viewer Bob, who watches on Jellyfin."""
     return await add_viewer("Bob", [await jellyfin.introduce(BOB_AT_JELLYFIN)])
+
+
+@pytest.fixture
+async def reachable(
+    hass: HomeAssistant, client: TestClient[Any, Any], socket_enabled: None
+) -> str:
+    """Return the address at which stand-ins reach Home Assistant."""
+    url = str(client.make_url("")).rstrip("/")
+    await hass.config.async_update(internal_url=url)
+    return url
+
+
+@pytest.fixture
+async def jellyfin_server(
+    reachable: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[JellyfinStandIn]:
+    """Return a Jellyfin server that can be signed in to; nobody uses it yet."""
+    monkeypatch.setattr(jellyfin_client, "RETRY_DELAY", 0)
+    monkeypatch.setattr(jellyfin_client, "QUICK_CONNECT_INTERVAL", 0.01)
+    async with JellyfinStandIn(titles=[THE_SALT_ROAD, LOW_WATER]) as server:
+        yield server
+
+
+@pytest.fixture
+async def plex_net(
+    reachable: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[PlexStandIn]:
+    """Return Plex with a server of Alice's, which she shares with Bob."""
+    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    async with PlexStandIn(
+        owner="alice", home=("bob",), titles=[THE_SALT_ROAD, LOW_WATER]
+    ) as plex:
+        for name, value in plex.environment.items():
+            monkeypatch.setenv(name, value)
+        yield plex

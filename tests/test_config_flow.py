@@ -123,14 +123,19 @@ def assert_aborted(result: ConfigFlowResult, reason: str) -> None:
 
 
 async def test_menus(hass: HomeAssistant) -> None:
-    """Three things can be added; a server in one way."""
+    """Three things can be added; a server by signing in, or by its webhooks only."""
     result = await start_flow(hass)
     assert result["type"] is FlowResultType.MENU
     assert result["menu_options"] == ["plex", "jellyfin", "viewer"]
-    for kind in ("plex", "jellyfin"):
+    for kind, ways in {
+        "plex": ["sign_in", "token"],
+        "jellyfin": ["quick_connect", "password", "api_key"],
+    }.items():
         result = await start_flow(hass, kind)
         assert result["type"] is FlowResultType.MENU
-        assert result["menu_options"] == [f"{kind}_webhook_only"]
+        assert result["menu_options"] == [
+            f"{kind}_{way}" for way in (*ways, "webhook_only")
+        ]
 
 
 @pytest.mark.parametrize(

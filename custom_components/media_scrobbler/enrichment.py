@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
@@ -91,22 +92,31 @@ class Enrichment:
                 try:
                     title = await self.async_complete(wanting.title)
                 except MediaServerError as err:
-                    # It stays in the queue until the server has been reached again.
+                    # It stays in the queue until the server has been reached again, behind
+                    # the others: it may be the only one that the server fails at.
                     _LOGGER.debug("A title could not be completed: %s", err.reason)
+                    self._queue.move_to_end(key)
                     break
                 self._queue.pop(key, None)
-                if title != wanting.title:
+                if title == wanting.title:
+                    continue
+                try:
                     await wanting.viewer.async_complete_play(wanting.play_id, title)
+                except HomeAssistantError as err:
+                    # Its file cannot be read or written, which a person is told of.
+                    _LOGGER.debug("A play could not be completed: %s", err)
 
     async def async_complete(self, title: Title) -> Title:
         """Return a title with what the server knows of it; raises MediaServerError."""
         server_id = self._entry.unique_id or ""
-        if (item := title.items.get(server_id)) and not is_complete(title):
+        # Asked only if it is the item itself that lacks something, or where its show is.
+        if (item := title.items.get(server_id)) and not (
+            _is_described(title) and (_has_show(title) or server_id in title.show_items)
+        ):
             if (known := await self._async_title(item)) is not None:
                 title = combine(title, known)
         if (
-            title.media_type is MediaType.EPISODE
-            and not _has_external(title.show_ids)
+            not _has_show(title)
             and (item := title.show_items.get(server_id))
             and (show := await self._async_title(item)) is not None
         ):
@@ -126,15 +136,21 @@ class Enrichment:
 
 def is_complete(title: Title) -> bool:
     """Say whether nothing is missing of a title that a server could know."""
+    return _is_described(title) and _has_show(title)
+
+
+def _is_described(title: Title) -> bool:
+    """Say whether nothing is missing of what the item itself is described by."""
     if not _has_external(title.ids) or title.duration is None:
         return False
-    if title.media_type is not MediaType.EPISODE:
-        return True
-    return (
-        _has_external(title.show_ids)
-        and title.season is not None
-        and title.episode is not None
+    return title.media_type is not MediaType.EPISODE or (
+        title.season is not None and title.episode is not None
     )
+
+
+def _has_show(title: Title) -> bool:
+    """Say whether the show of an episode can be recognised elsewhere."""
+    return title.media_type is not MediaType.EPISODE or _has_external(title.show_ids)
 
 
 def _has_external(ids: dict[str, str | int]) -> bool:

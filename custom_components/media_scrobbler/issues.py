@@ -1,4 +1,4 @@
-"""Repair issues: what a person is told when something is wrong with a file."""
+"""Repair issues: what a person is told when something is wrong."""
 
 from typing import Any
 
@@ -49,3 +49,23 @@ def async_note_storage_trouble(
         )
     else:
         ir.async_delete_issue(hass, DOMAIN, not_readable)
+
+
+@callback
+def async_note_webhook_obstacle(
+    hass: HomeAssistant, entry: ConfigEntry[Any], obstacle: str | None
+) -> None:
+    """Open or close the issue about a server that takes no webhook of ours."""
+    issue_id = f"webhook_{entry.entry_id}"
+    if obstacle is None:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=f"webhook_{obstacle}",
+        translation_placeholders={"server": entry.title},
+    )

@@ -66,7 +66,7 @@ class JellyfinSteps(ServerSteps):
             client = await self._async_client(user_input, errors)
             if client is not None:
                 try:
-                    await client.async_info()
+                    await self._async_before_signing_in(client)
                     code, secret = await client.async_quick_connect()
                 except ForbiddenError:
                     errors["base"] = "quick_connect_off"
@@ -129,7 +129,7 @@ class JellyfinSteps(ServerSteps):
             client = await self._async_client(user_input, errors)
             if client is not None:
                 try:
-                    await client.async_info()
+                    await self._async_before_signing_in(client)
                     signed_in = await client.async_sign_in(
                         user_input[CONF_USERNAME], user_input[CONF_PASSWORD]
                     )
@@ -200,6 +200,11 @@ class JellyfinSteps(ServerSteps):
             token=token,
         )
         return self._client
+
+    async def _async_before_signing_in(self, client: JellyfinClient) -> None:
+        """End the flow if there is no need to sign in; raises MediaServerError."""
+        info = await client.async_info()
+        await self._async_recognise(ServerType.JELLYFIN, info.id)
 
     async def _async_with(
         self, signed_in: SignedIn, errors: dict[str, str]

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
@@ -35,6 +35,7 @@ class NowPlayingWatch:
         self._timer: CALLBACK_TYPE | None = None
         self._job = HassJob(self._begin, cancel_on_shutdown=True)
         self._started = False
+        self._looking = False
 
     @callback
     def start(self) -> None:
@@ -65,11 +66,27 @@ class NowPlayingWatch:
     @callback
     def _begin(self, _now: datetime) -> None:
         self._timer = None
+        if self._looking:
+            # A server that takes its time is not asked by a crowd.
+            self._schedule(SOON)
+            return
+        self._looking = True
         self._server.entry.async_create_background_task(
             self._hass, self._async_look(), f"{DOMAIN} now playing"
         )
 
-    async def _async_look(self, _: Any = None) -> None:
+    async def _async_look(self) -> None:
+        try:
+            await self._async_ask()
+        finally:
+            self._looking = False
+        if self._timer is None and any(
+            playback.state is not PlaybackState.IDLE
+            for playback in self._server.playbacks.values()
+        ):
+            self._schedule(INTERVAL)
+
+    async def _async_ask(self) -> None:
         asked_at = dt_util.utcnow()
         try:
             playing = await self._client.async_now_playing()
@@ -77,11 +94,6 @@ class NowPlayingWatch:
             _LOGGER.debug("What plays now is unknown: %s", err.reason)
         else:
             self._show(playing, asked_at)
-        if self._timer is None and any(
-            playback.state is not PlaybackState.IDLE
-            for playback in self._server.playbacks.values()
-        ):
-            self._schedule(INTERVAL)
 
     @callback
     def _show(self, playing: list[NowPlaying], asked_at: datetime) -> None:
@@ -108,11 +120,4 @@ class NowPlayingWatch:
                 and playback.state is not PlaybackState.IDLE
                 and playback.changed_at < asked_at - SOON
             ):
-                self._server.set_playback(
-                    key,
-                    Playback(
-                        player=playback.player,
-                        state=PlaybackState.IDLE,
-                        changed_at=now,
-                    ),
-                )
+                self._server.end_playback(key, now)

@@ -82,12 +82,12 @@ class PlexSteps(ServerSteps):
         self._found = {server.id: server for server in servers}
         if not servers:
             return self.async_abort(reason="no_servers")
-        if (entry := self._entry_to_change) is not None and entry.unique_id:
-            if entry.unique_id not in self._found:
-                return self.async_abort(reason="another_server")
-            return await self.async_step_plex_server({CONF_SERVER: entry.unique_id})
-        if len(servers) == 1:
-            return await self.async_step_plex_server({CONF_SERVER: servers[0].id})
+        # That of the entry to sign in to anew, or of a server that has been discovered.
+        wanted = self.unique_id or (servers[0].id if len(servers) == 1 else None)
+        if wanted in self._found:
+            return await self.async_step_plex_server({CONF_SERVER: wanted})
+        if self._entry_to_change is not None:
+            return self.async_abort(reason="another_server")
         return await self.async_step_plex_server()
 
     async def async_step_plex_not_signed_in(
@@ -140,12 +140,16 @@ class PlexSteps(ServerSteps):
                 CONF_VERIFY_SSL: True,
                 CONF_OBTAINED: True,
             }
-            answered = await self._async_try(ServerType.PLEX, data, errors)
+            said: dict[str, str] = {}
+            answered = await self._async_try(ServerType.PLEX, data, said)
             if answered is not None and answered[1].id == found.id:
                 errors.clear()
                 return await self._async_signed_in(
                     ServerType.PLEX, *answered, data, errors
                 )
+            # What answers at one address says more than that nobody does at another.
+            if said != {"base": "cannot_connect"}:
+                errors |= said
         return None
 
     async def async_step_plex_token(
@@ -173,6 +177,7 @@ class PlexSteps(ServerSteps):
                         return result
         entry = self._entry_to_change
         known = {CONF_URL: self._found_url} if entry is None else entry.data
+        suggested = user_input or known
         schema = vol.Schema(
             {
                 vol.Required(CONF_URL): TEXT_URL,
@@ -184,11 +189,10 @@ class PlexSteps(ServerSteps):
             step_id="plex_token",
             data_schema=self.add_suggested_values_to_schema(
                 schema,
-                user_input
-                or {
-                    key: known[key]
+                {
+                    key: suggested[key]
                     for key in (CONF_URL, CONF_VERIFY_SSL)
-                    if known.get(key) is not None
+                    if suggested.get(key) is not None
                 },
             ),
             errors=errors,
@@ -208,7 +212,7 @@ class PlexSteps(ServerSteps):
         if identity is None:
             return self.async_abort(reason="cannot_connect")
         await self.async_set_unique_id(identity)
-        self._abort_if_unique_id_configured()
+        self._abort_if_unique_id_configured(error="server_already_configured")
         self.context["title_placeholders"] = {
             "name": discovery_info.name.partition(".")[0] or host
         }

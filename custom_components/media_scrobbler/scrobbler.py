@@ -195,7 +195,12 @@ class Scrobbler:
     def _add_viewers(self, entry: ConfigEntry[Any]) -> None:
         """Add the viewers that were chosen when a server was set up."""
         data = dict(entry.data)
-        for chosen in data.pop(CONF_NEW_VIEWERS, ()):
+        viewers = data.pop(CONF_NEW_VIEWERS, ())
+        if not viewers:
+            return
+        # First, since every viewer that is added leads here again.
+        self._hass.config_entries.async_update_entry(entry, data=data)
+        for chosen in viewers:
             account = self.accounts.note(entry.entry_id, Party(**chosen), active=False)
             if account is not None:
                 self._hass.async_create_task(
@@ -205,9 +210,8 @@ class Scrobbler:
                         data={"account": account.key, "name": account.name},
                     ),
                     f"{DOMAIN} add viewer",
+                    eager_start=False,
                 )
-        if data != entry.data:
-            self._hass.config_entries.async_update_entry(entry, data=data)
 
     async def async_remove_entry(self, entry: ConfigEntry[Any]) -> None:
         """Remove what belongs to an entry that is being removed."""

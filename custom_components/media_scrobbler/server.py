@@ -28,6 +28,7 @@ from .domain.outcome import Answer
 from .domain.play import Play
 from .domain.playback import Playback, PlaybackState, advance
 from .domain.title import same_title
+from .issues import async_note_webhook_obstacle
 from .jellyfin import payload as jellyfin_payload
 from .plex import payload as plex_payload
 from .signals import Updates
@@ -182,7 +183,8 @@ class Server:
             self.artwork.pop(key, None)
         if after is not before:
             self.set_playback(key, after)
-        if self.connection is not None and action is not None:
+        # Of what has stopped, the server knows no more than its webhook.
+        if self.connection is not None and action not in (None, Action.STOP):
             self.connection.now_playing.look_soon()
         return action
 
@@ -251,6 +253,15 @@ class Server:
         self.updates.send()
 
     @callback
+    def end_playback(self, key: str, now: datetime) -> None:
+        """Take a player as idle."""
+        self.artwork.pop(key, None)
+        player = self.playbacks[key].player
+        self.set_playback(
+            key, Playback(player=player, state=PlaybackState.IDLE, changed_at=now)
+        )
+
+    @callback
     def _expire_at(self, key: str, moment: datetime) -> None:
         """Look at a player at a time, unless it will be looked at before anyway."""
         if (timer := self._timers.get(key)) is not None:
@@ -275,11 +286,7 @@ class Server:
         if expires_at > now:
             self._expire_at(key, expires_at)
             return
-        self.artwork.pop(key, None)
-        self.set_playback(
-            key,
-            Playback(player=playback.player, state=PlaybackState.IDLE, changed_at=now),
-        )
+        self.end_playback(key, now)
 
     @callback
     def forget_device(self, device: DeviceEntry) -> bool:
@@ -298,7 +305,8 @@ class Server:
 
     @callback
     def stop(self) -> None:
-        """Let go of timers."""
+        """Let go of timers and take back what has been said about the webhook."""
+        async_note_webhook_obstacle(self._hass, self.entry, None)
         self.updates.stop()
         for _, cancel in self._timers.values():
             cancel()

@@ -12,7 +12,9 @@ from homeassistant.const import (
     CONF_VERIFY_SSL,
     CONF_WEBHOOK_ID,
 )
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import selector
+from homeassistant.helpers.typing import UNDEFINED
 import voluptuous as vol
 from yarl import URL
 
@@ -127,31 +129,52 @@ class ServerSteps(ScrobblerFlow):
         except MediaServerError as err:
             errors["base"] = err.reason
             return None
-        await self.async_set_unique_id(info.id)
-        if (entry := self._entry_to_change) is not None:
-            if entry.unique_id is not None:
-                self._abort_if_unique_id_mismatch(reason="another_server")
+        entry = await self._async_recognise(kind, info.id)
+        if entry is not None:
             return self.async_update_reload_and_abort(
-                entry, unique_id=info.id, data_updates=data
+                entry,
+                unique_id=info.id,
+                data_updates=data,
+                reason=(
+                    "webhook_only_signed_in"
+                    if entry is not self._entry_to_change
+                    else UNDEFINED
+                ),
             )
-        for entry in self._entries():
-            if entry.data[CONF_KIND] == kind and (
-                entry.unique_id == info.id
-                or info.id in entry.options.get(CONF_SERVERS, ())
-            ):
-                if CONF_URL in entry.data:
-                    return self.async_abort(reason="server_already_configured")
-                # Known by its webhooks until now: it keeps its entry and its links.
-                return self.async_update_reload_and_abort(
-                    entry,
-                    unique_id=info.id,
-                    data_updates=data,
-                    reason="webhook_only_signed_in",
-                )
         self._kind, self._identity, self._sign_in = kind.value, info.id, data
         self._name = self._free_name(info.name)
         self._webhook_id = webhook.async_generate_id()
         return await self.async_step_webhook()
+
+    async def _async_recognise(
+        self, kind: ServerType, identity: str
+    ) -> ConfigEntry[Any] | None:
+        """Return the entry that signing in to a server is for, None if that is a new one.
+
+        A server that was known by its webhooks until now keeps its entry, and its links with
+        that. Ends the flow where the server has been signed in to already, or is not the one
+        to sign in to anew. That is best found out before signing in: a Jellyfin server takes
+        a second sign-in of the same device for the end of the first.
+        """
+        # A server that has been discovered can be added in another way all the same.
+        await self.async_set_unique_id(identity, raise_on_progress=False)
+        self._abort_if_unique_id_mismatch(reason="another_server")
+        if self._entry_to_change is not None:
+            return self._entry_to_change
+        known = [
+            entry
+            for entry in self._entries()
+            if entry.data[CONF_KIND] == kind
+            and identity
+            in (
+                [entry.unique_id]
+                if entry.unique_id is not None
+                else entry.options.get(CONF_SERVERS, ())
+            )
+        ]
+        if any(CONF_URL in entry.data for entry in known):
+            raise AbortFlow("server_already_configured")
+        return known[0] if known else None
 
     async def async_step_webhook(
         self, user_input: dict[str, Any] | None = None
@@ -358,5 +381,5 @@ def _instructions(
     if obstacle is None:
         return texts.get("instructions.options.automatic", "")
     why = texts.get(f"webhook_obstacle.options.{obstacle}", obstacle)
-    # Without Plex Pass there is no other way either.
-    return why if obstacle == "no_plex_pass" else f"{why}\n\n{by_hand}"
+    # Without Plex Pass, and without a URL, there is no other way either.
+    return why if obstacle in {"no_plex_pass", "no_url"} else f"{why}\n\n{by_hand}"

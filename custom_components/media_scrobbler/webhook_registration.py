@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from homeassistant.const import CONF_WEBHOOK_ID, EVENT_CORE_CONFIG_UPDATE
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 
 from .const import CONF_CLOUDHOOK, CONF_LOCAL_ONLY, CONF_REGISTERED_URL, DOMAIN
@@ -20,6 +19,7 @@ from .domain.media_server import (
     SignInError,
     WebhookObstacleError,
 )
+from .issues import async_note_webhook_obstacle
 from .webhook_url import async_webhook_urls
 
 if TYPE_CHECKING:
@@ -116,16 +116,4 @@ class WebhookRegistration:
     @callback
     def _note(self, obstacle: str | None) -> None:
         self.obstacle = obstacle
-        issue_id = f"webhook_{self._entry.entry_id}"
-        if obstacle is None:
-            ir.async_delete_issue(self._hass, DOMAIN, issue_id)
-            return
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=f"webhook_{obstacle}",
-            translation_placeholders={"server": self._entry.title},
-        )
+        async_note_webhook_obstacle(self._hass, self._entry, obstacle)

@@ -1,13 +1,12 @@
 """Measures the integration in a real Home Assistant and prints a table.
 
 Ratios are of two measurements of one run, taken in turns, since machines differ and are
-shared. Run by `script/benchmark`; it takes about two minutes.
+shared. Run by `script/benchmark`; it takes about three minutes.
 """
 
 import argparse
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -25,33 +24,22 @@ from custom_components.media_scrobbler.storage.history import MAX_PART_BYTES
 
 from ..simulators.catalogue import ExternalIds, Movie
 from ..simulators.plex import PlexAccount, PlexServer
+from .benchmark_servers import measure_servers
 from .home_assistant import LiveHomeAssistant
-from .senders import Run, post_all, request, send_all
+from .measuring import PROBE, ROUNDS, Bench, Row, table
+from .report import DOMAIN
+from .senders import post_all, request
 
-DOMAIN = "media_scrobbler"
-PROBE = Path(__file__).parent / "probe"
-ROUNDS = 5
 MANY = 100_000
 BURST = 12_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    goal: str
-    reached: bool
-
-
-class Bench:
+class HistoryBench(Bench):
     """A Home Assistant with a Plex server, a viewer without history and one with much."""
 
     def __init__(self, hass: LiveHomeAssistant) -> None:
         """Take the running Home Assistant."""
-        self.hass = hass
-        self.rows: list[Row] = []
+        super().__init__(hass)
         self.server = PlexServer(
             name="Attic", uuid="5a1d9e0b7c3f", owner=PlexAccount.owner("olga")
         )
@@ -59,11 +47,6 @@ class Bench:
         self.url = ""
         self.viewers: dict[str, str] = {}
         self._films = count()
-
-    def row(self, what: str, measured: str, goal: str, *, reached: bool) -> None:
-        """Add a line and print it."""
-        self.rows.append(Row(what, measured, goal, reached))
-        print(f"  {what}: {measured} (goal: {goal})", flush=True)
 
     async def set_up(self) -> None:
         """Add the server, make its accounts known, and add the viewers."""
@@ -123,20 +106,6 @@ class Bench:
         ]
         for turn in range(number):
             yield bodies[turn % 2]
-
-    async def send(self, requests: Iterator[bytes] | list[bytes], senders: int) -> Run:
-        """Send requests to this Home Assistant."""
-        return await send_all(self.hass.port, requests, senders)
-
-    async def measured(self) -> dict[str, float]:
-        """Return what the probe has measured since the last call."""
-        run = await self.send([request(self.probe("measured"), b"", "text/plain")], 1)
-        result: dict[str, float] = orjson.loads(run.sent[0].body)
-        return result
-
-    def probe(self, name: str) -> str:
-        """Return the URL of one of the probe's webhooks."""
-        return f"{self.hass.url}/api/webhook/{name}"
 
     # What is measured
 
@@ -371,7 +340,7 @@ async def run() -> list[Row]:
     # Without the recorder, whose thread works through every event and state as well and
     # would be measured along.
     async with LiveHomeAssistant(companions=[PROBE], recorder=False) as hass:
-        bench = Bench(hass)
+        bench = HistoryBench(hass)
         await bench.set_up()
         for bare in (False, True):
             for senders in (1, 16):
@@ -398,23 +367,19 @@ async def run() -> list[Row]:
         await bench.reading()
         await hass.restart()
         await bench.burst()
-        return bench.rows
-
-
-def table(rows: list[Row]) -> str:
-    """Return the rows as Markdown."""
-    lines = ["| what | measured | goal | |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {row.what} | {row.measured} | {row.goal} | {'yes' if row.reached else 'NO'} |"
-        for row in rows
-    ]
-    return "\n".join(lines)
+    return [*bench.rows, *await measure_servers()]
 
 
 def main() -> int:
     """Measure, print the table, and return whether every goal was reached."""
-    argparse.ArgumentParser(prog="script/benchmark", description=__doc__).parse_args()
-    rows = asyncio.run(run())
+    parser = argparse.ArgumentParser(prog="script/benchmark", description=__doc__)
+    parser.add_argument(
+        "--servers",
+        action="store_true",
+        help="measure only what has to do with servers that are signed in to",
+    )
+    only_servers = parser.parse_args().servers
+    rows = asyncio.run(measure_servers() if only_servers else run())
     print()
     print(table(rows))
     return 0 if all(row.reached for row in rows) else 1

@@ -1,6 +1,6 @@
 """Home Assistant's own pages in a real browser, as somebody meets them who is new to this.
 
-A server and a viewer are set up by clicking, and everything there is to see of them is looked
+Servers and viewers are set up by clicking, and everything there is to see of them is looked
 at: what counts as seen is text that is visible on the page. Every step leaves a picture.
 
     python -m tests.live.browser                      pictures go to a new folder
@@ -39,11 +39,13 @@ from tests.simulators.catalogue import (
     Title,
     stable_hex,
 )
+from tests.simulators.jellyfin_server import JellyfinStandIn
 from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
 from tests.texts import english, text
 
-from .demo import ALICE_AT_PLEX, CAROL_AT_PLEX, CAROLS_PHONE, DOMAIN, OURS, Report
+from .demo import ALICE_AT_PLEX, CAROL_AT_PLEX, CAROLS_PHONE
 from .home_assistant import LiveHomeAssistant, LiveHomeAssistantError
+from .report import DOMAIN, Report
 
 BOB_AT_PLEX = PlexAccount.home_user("bob")
 BOBS_TABLET = PlexPlayer("Bob's tablet", "51f0c6de8b7a4932")
@@ -114,10 +116,19 @@ class Walk:
     """The way through the pages."""
 
     def __init__(
-        self, hass: LiveHomeAssistant, page: Page, report: Report, pictures: Path
+        self,
+        hass: LiveHomeAssistant,
+        page: Page,
+        report: Report,
+        pictures: Path,
+        jellyfin_server: JellyfinStandIn,
     ) -> None:
         """Start before the login page."""
         self.hass = hass
+        self.jellyfin_server = jellyfin_server
+        self.olga = jellyfin_server.add_user("Olga", administrator=True)
+        self.erik = jellyfin_server.add_user("Erik")
+        jellyfin_server.add_user("Guest room")
         self.page = page
         self.report = report
         self.pictures = pictures
@@ -149,6 +160,8 @@ class Walk:
                 ("The server", self.server_device),
                 ("The calendar", self.calendar),
                 ("Actions", self.actions),
+                ("Signing in to a Jellyfin server", self.quick_connect),
+                ("What those watch who were chosen there", self.chosen_viewers),
                 ("The log", self.log),
                 ("A history that cannot be read", self.repair),
             ):
@@ -452,7 +465,7 @@ class Walk:
                     player=player,
                     position=title.runtime / 3,
                 )
-            await self.open_device(player.title, SERVER)
+            await self.open_device(player.title, "Plex player")
             await self.see(self.page, "Playing")
             await self.picture(f"The page of {player.title}")
             await self.page.get_by_title(player.title).click()
@@ -547,24 +560,92 @@ class Walk:
         )
         await self.picture("The answer of an action")
 
+    async def quick_connect(self) -> None:
+        """Sign in by a code that is entered in Jellyfin, and choose who watches there."""
+        page, flow, server = self.page, self.flow, self.jellyfin_server
+        await self.open_integration()
+        await page.get_by_role("button", name="Add service").click()
+        dialog = page.locator("dialog-add-integration")
+        await dialog.get_by_text(f"Set up another instance of {NAME}").click()
+        await self.choose("user", "jellyfin")
+        await self.see_step("jellyfin")
+        await self.picture("Ways to add a Jellyfin server")
+        await self.choose("jellyfin", "jellyfin_quick_connect")
+        await self.see_step("jellyfin_quick_connect", "url", "verify_ssl")
+        await self.fill("config", "jellyfin_quick_connect", "url", "127.0.0.1:9")
+        await self.submit()
+        await self.see(flow, text("config", "error", "cannot_connect"))
+        await self.picture("Nobody answers at this URL")
+        await self.fill("config", "jellyfin_quick_connect", "url", server.url)
+        await self.submit()
+        title = text("config", "step", "jellyfin_quick_connect_code", "title")
+        await self.see(flow, title)
+        code = await flow.locator(
+            "strong", has_text=re.compile(r"^\d{6}$")
+        ).inner_text()
+        progress = text("config", "progress", "quick_connect")
+        await self.see(flow, re.sub(r"[*]", "", progress).partition(" {code}")[0], code)
+        await self.picture("The code to enter in Jellyfin")
+        server.authorize_quick_connect(code, self.olga)
+
+        await self.see_step("webhook", "local_only")
+        await self.see(flow, text("selector", "instructions", "options", "automatic"))
+        await self.picture("Nothing is to be pasted")
+        await self.submit()
+        await self.see_step("accounts", "accounts")
+        for name, chosen in ((self.olga.name, True), (self.erik.name, False)):
+            await expect(flow.get_by_role("checkbox", name=name)).to_be_checked(
+                checked=chosen
+            )
+        await self.tick(self.erik.name)
+        await self.picture("Who watches on the Jellyfin server")
+        await self.submit()
+        await self.see(flow, server.server.name)
+        await self.picture("The Jellyfin server is added")
+        await flow.get_by_role("button", name="Skip and finish").click()
+        await self.flow_is_over()
+
+    async def chosen_viewers(self) -> None:
+        """See the viewers, and that what they watch is shown and recorded."""
+        page, server = self.page, self.jellyfin_server
+        await self.open_integration()
+        for title in (server.server.name, self.olga.name, self.erik.name):
+            await expect(self.entry(title)).to_be_visible()
+        await expect(self.entry("Guest room")).to_have_count(0)
+        await self.picture("The server and the viewers that were chosen")
+        player = server.server.device.name
+        await server.play(
+            NINTH_MERIDIAN, self.erik, position=NINTH_MERIDIAN.runtime / 3
+        )
+        await self.open_device(player, "Jellyfin player")
+        await self.see(page, "Playing")
+        await page.get_by_title(player).click()
+        await self.see(self.more_info, NINTH_MERIDIAN.title)
+        await self.see_picture(self.more_info.locator("img"))
+        await self.picture(f"What plays on {player}")
+        await self.close_more_info()
+        await server.finish()
+        await self.open_device(self.erik.name, "Viewer")
+        await self.see(page, NINTH_MERIDIAN.label)
+        await self.picture("The page of a viewer that was chosen")
+        await self.open_device(server.server.name, "Jellyfin")
+        await self.see(page, _entity("binary_sensor", "connected"))
+        await self.picture("The page of a server that is signed in to")
+
     async def log(self) -> None:
         """See that the integration had nothing to complain of."""
-        bad = [
-            line
-            for line in self.hass.log_text().splitlines()
-            if OURS.search(line)
-            and (" ERROR " in line or " WARNING " in line or line.startswith("  File"))
-            and "has not been tested by Home Assistant" not in line
-        ]
-        self.report.check(
-            not bad, "No error and no warning of the integration", "\n".join(bad)
-        )
+        self.report.log(self.hass.log_text())
 
     async def repair(self) -> None:
         """Damage a file of the history, and mend it as the repair says."""
         page, flow = self.page, self.flow
+        viewer = next(
+            entry["entry_id"]
+            for entry in await self.hass.entries(DOMAIN)
+            if entry["title"] == VIEWER
+        )
         await self.hass.stop()
-        file = _last_history(self.hass.folder)
+        file = _last_history(self.hass.folder, viewer)
         content = file.read_bytes()
         file.write_bytes(content[: len(content) // 2])
         await self.hass.start()
@@ -763,7 +844,7 @@ class Walk:
         await self.see(self.flow, texts["title"])
         for options in ("menu_options", "menu_option_descriptions"):
             await self.see(self.flow, *texts.get(options, {}).values())
-        if step not in ("webhook", "confirm_account"):
+        if step not in ("webhook", "confirm_account", "accounts"):
             await self.see_markdown(self.flow, texts["description"])
         for field in fields:
             await self.see_field("config", step, field)
@@ -851,9 +932,9 @@ def _raw_keys() -> re.Pattern[str]:
     return re.compile(rf"\{{\w+\}}|component\.{DOMAIN}|\[%key|(?<![\w.])({names})\b")
 
 
-def _last_history(folder: Path) -> Path:
-    """Return the file with the latest month of a history."""
-    files = sorted((folder / ".storage").glob(f"{DOMAIN}.history.*"))
+def _last_history(folder: Path, viewer: str) -> Path:
+    """Return the file with the latest month of a viewer's history."""
+    files = sorted((folder / ".storage").glob(f"{DOMAIN}.history.{viewer}.*"))
     if not files:
         raise BrowserError("No history is on disk")
     return files[-1]
@@ -898,8 +979,12 @@ async def _run(pictures: Path) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     print("Starting Home Assistant and a browser, which takes some seconds ...")
     try:
-        async with LiveHomeAssistant() as hass, _browser_page() as page:
-            await Walk(hass, page, report, pictures).run()
+        async with (
+            JellyfinStandIn(name="Boathouse", titles=[NINTH_MERIDIAN]) as jellyfin,
+            LiveHomeAssistant() as hass,
+            _browser_page() as page,
+        ):
+            await Walk(hass, page, report, pictures, jellyfin).run()
     except (BrowserError, LiveHomeAssistantError, PlaywrightError) as err:
         print(f"\n{err}", file=sys.stderr)
         return 1

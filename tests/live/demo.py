@@ -1,8 +1,9 @@
 """An evening in front of the television, in a real Home Assistant.
 
-Two stand-in servers send what Plex and Jellyfin would send while people watch. Every webhook
-is shown with what became of it and checked against what should have; half-way Home Assistant
-is killed, and at the end each viewer's history is read back and compared.
+In the first half, two servers are known by their webhooks only: they send what Plex and
+Jellyfin would send while people watch. Every webhook is shown with what became of it and
+checked against what should have; Home Assistant is killed on the way, and each viewer's
+history is read back and compared. In the second half, two servers are signed in to.
 
     python -m tests.live.demo           stays until Ctrl-C, to look around in
     python -m tests.live.demo --exit    ends with status 0 if all came out as it should
@@ -14,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-import re
 import signal
 import sys
 import time
@@ -41,6 +41,7 @@ from tests.simulators.jellyfin import JellyfinEvent, JellyfinServer, JellyfinUse
 from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
 from tests.simulators.transport import post
 
+from .demo_sign_in import REFUSED, SignInDemo, stand_ins
 from .home_assistant import (
     EventSubscription,
     FlowStep,
@@ -48,8 +49,7 @@ from .home_assistant import (
     LiveHomeAssistantError,
     LiveSocket,
 )
-
-DOMAIN = "media_scrobbler"
+from .report import DOMAIN, Report, walked
 
 ALICE_AT_PLEX = PlexAccount.owner("alice")
 CAROL_AT_PLEX = PlexAccount.guest("carol")
@@ -60,12 +60,6 @@ CAROLS_PHONE = PlexPlayer("Carol's phone", "0d5e7716a2c94b1f", local=False)
 
 # How far from the time it was sent a play may be dated, where the server gave no time.
 NOW_TOLERANCE = timedelta(minutes=2)
-
-# Where a line of the log is about the integration, be it by itself or by Home Assistant.
-OURS = re.compile(
-    r"custom_components[./]media_scrobbler|"
-    r"(integration|domain|for|of|platform) '?media_scrobbler\b"
-)
 
 type Sender = Callable[[], Awaitable[tuple[int, dict[str, Any]]]]
 
@@ -95,55 +89,8 @@ class Viewer:
     plays: list[ExpectedPlay] = field(default_factory=list)
 
 
-@dataclass
-class Report:
-    """What is printed on the way, and what went wrong."""
-
-    checked: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    def heading(self, text: str) -> None:
-        """Begin a part of the evening."""
-        print(f"\n{text}")
-
-    def note(self, text: str) -> None:
-        """Print a line that checks nothing."""
-        print(f"  {text}")
-
-    def check(self, good: bool, text: str, details: str = "") -> bool:
-        """Print a line about something that was checked."""
-        self.checked += 1
-        print(f"  {'ok ' if good else 'BAD'}  {text}")
-        if not good:
-            self.problems.append(f"{text}: {details}" if details else text)
-            if details:
-                print(f"         {details}")
-        return good
-
-    def webhook(
-        self,
-        server: str,
-        account: str,
-        event: str,
-        label: str,
-        answer: Mapping[str, Any],
-        problem: str | None,
-    ) -> None:
-        """Print a webhook and what became of it, on one line."""
-        self.checked += 1
-        outcome = answer.get("outcome", "no answer")
-        reason = answer.get("reason") or ""
-        print(
-            f"  {'BAD' if problem else 'ok '}  {server:<8}  {account:<5}  {event:<25}  "
-            f"{label:<34.34}  {outcome:<8}  {reason}"
-        )
-        if problem:
-            print(f"         {problem}")
-            self.problems.append(f"{server} {event} {label} by {account}: {problem}")
-
-
 class Demo:
-    """The evening."""
+    """The half of the evening with servers that are known by their webhooks only."""
 
     def __init__(self, hass: LiveHomeAssistant, report: Report) -> None:
         """Prepare the servers and the people."""
@@ -177,7 +124,6 @@ class Demo:
         await self.pull_the_plug()
         await self.after_the_power_cut()
         await self.check_histories()
-        self.check_log()
 
     # The parts of the evening
 
@@ -199,7 +145,7 @@ class Demo:
                 == ["user", kind, f"{kind}_webhook_only", "webhook"]
                 and steps[-1].type == "create_entry",
                 f"{name}: {url.rpartition('/')[0]}/...",
-                _walked(steps),
+                walked(steps),
             )
             self.report.check(
                 url.startswith(f"{self.hass.url}/api/webhook/")
@@ -239,7 +185,7 @@ class Demo:
             self.report.check(
                 steps[-1].type == "create_entry" and len(chosen) == accounts,
                 f"{viewer.name}: {', '.join(chosen) or 'no account'}",
-                f"{_walked(steps)}; to choose from: "
+                f"{walked(steps)}; to choose from: "
                 f"{list(steps[1].options('accounts').values())}",
             )
             entry = steps[-1].entry
@@ -453,7 +399,7 @@ class Demo:
         self.report.check(
             steps[0].step_id == "confirm_account" and entry is not None,
             "Carol is made a viewer from there",
-            _walked(steps),
+            walked(steps),
         )
         if entry is not None:
             self.carol.entry_id = entry["entry_id"]
@@ -481,21 +427,6 @@ class Demo:
             self.report.check(
                 times == sorted(times, reverse=True), "Newest first", f"{times}"
             )
-
-    def check_log(self) -> None:
-        """See that the integration had nothing to complain of."""
-        self.report.heading("The log")
-        lines = self.hass.log_text().splitlines()
-        bad = [
-            line
-            for line in lines
-            if OURS.search(line)
-            and (" ERROR " in line or " WARNING " in line or line.startswith("  File"))
-            and "has not been tested by Home Assistant" not in line
-        ]
-        self.report.check(
-            not bad, "No error and no warning of the integration", "\n".join(bad)
-        )
 
     # Webhooks
 
@@ -691,13 +622,6 @@ def _placeholders(flow: Mapping[str, Any]) -> str:
     )
 
 
-def _walked(steps: list[FlowStep]) -> str:
-    """Return the steps of a flow on one line."""
-    return " > ".join(
-        f"{step.type} {step.step_id or step.reason or ''}".rstrip() for step in steps
-    )
-
-
 def _described(expected: ExpectedPlay) -> dict[str, Any]:
     """Return the keys of a play that must be exactly so; None for those that must not be."""
     title = expected.title
@@ -760,14 +684,23 @@ async def _run(arguments: argparse.Namespace) -> int:
     if task := asyncio.current_task():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     print("Starting Home Assistant, which takes some seconds ...", flush=True)
-    hass = LiveHomeAssistant(folder=arguments.keep, port=arguments.port)
     try:
-        async with hass:
+        async with (
+            stand_ins() as servers,
+            LiveHomeAssistant(
+                folder=arguments.keep,
+                port=arguments.port,
+                environment=servers.plex.environment,
+            ) as hass,
+        ):
             print(f"Home Assistant runs at {hass.url}")
             try:
                 await Demo(hass, report).run()
+                await SignInDemo(hass, servers, report).run()
             except LiveHomeAssistantError as err:
                 report.check(False, "The evening ended early", str(err))
+            report.heading("The log")
+            report.log(hass.log_text(), but=REFUSED)
             _conclude(report, time.monotonic() - began)
             if not arguments.exit:
                 await _stay(hass)

@@ -28,6 +28,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 40.0
 REQUEST_TIMEOUT = 30.0
+PROGRESS_TIMEOUT = 20.0
 
 _LOG_TAIL_LINES = 40
 _POLL_INTERVAL = 0.05
@@ -77,6 +78,7 @@ class FlowStep:
     errors: Mapping[str, str]
     reason: str | None
     entry: Mapping[str, Any] | None
+    url: str | None = None
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> FlowStep:
@@ -92,6 +94,7 @@ class FlowStep:
             errors=result.get("errors") or {},
             reason=result.get("reason"),
             entry=result.get("result"),
+            url=result.get("url"),
         )
 
     @property
@@ -247,12 +250,15 @@ class LiveHomeAssistant:
         port: int | None = None,
         companions: Sequence[Path] = (),
         recorder: bool = True,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a Home Assistant in a folder (a temporary one unless given).
 
         The companions are folders of further integrations, set up without configuration.
+        `environment` is what it gets in its environment besides ours.
         """
         self._companions = companions
+        self._environment = environment or {}
         self._recorder = recorder
         self._temporary = folder is None
         self.folder = folder or Path()
@@ -425,6 +431,19 @@ class LiveHomeAssistant:
         current = await self.get(f"/api/config/config_entries/flow/{flow_id}")
         return await self._walk(FlowStep.from_json(current), inputs)
 
+    async def progress_flow(self, flow_id: str, act: Callable[[], object]) -> FlowStep:
+        """Do what a flow waits for, elsewhere, and return the step it goes on with.
+
+        As the frontend does: Home Assistant says when there is something new to fetch.
+        """
+        async with self.connect() as connection:
+            events = await connection.subscribe_events("data_entry_flow_progressed")
+            act()
+            while (await events.next(PROGRESS_TIMEOUT))["data"]["flow_id"] != flow_id:
+                pass
+        current = await self.get(f"/api/config/config_entries/flow/{flow_id}")
+        return FlowStep.from_json(current)
+
     async def options_flow(self, entry_id: str, *inputs: StepInput) -> list[FlowStep]:
         """Start the options flow of an entry and answer its steps."""
         path = "/api/config/config_entries/options/flow"
@@ -444,6 +463,10 @@ class LiveHomeAssistant:
             f"/api/config/config_entries/entry{query}"
         )
         return entries
+
+    async def reload_entry(self, entry_id: str) -> None:
+        """Set a config entry up anew."""
+        await self.post(f"/api/config/config_entries/entry/{entry_id}/reload")
 
     async def delete_entry(self, entry_id: str) -> None:
         """Remove a config entry."""
@@ -556,6 +579,7 @@ class LiveHomeAssistant:
                 stdout=output,
                 stderr=output,
                 process_group=0,
+                env={**os.environ, **self._environment},
             )
 
     def _signal(self, number: signal.Signals) -> None:

@@ -127,7 +127,8 @@ class PlexStandIn:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End everything."""
+        """End everything, and let nobody in meanwhile."""
+        await self.proxy.stop()
         await self._stack.aclose()
 
     async def _start(self) -> None:

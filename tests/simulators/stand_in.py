@@ -10,6 +10,7 @@ import socket
 import ssl
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -125,7 +126,8 @@ class StandIn:
         self.tls = tls
         self._port: Port | None = None
         self._runner: web.AppRunner | None = None
-        self._transports: list[asyncio.Transport] = []
+        # Those that are gone drop out; one that closes by TLS takes its time until it is.
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._answering = 0
 
     async def __aenter__(self) -> Self:
@@ -187,7 +189,7 @@ class StandIn:
             await self._runner.cleanup()
             self._runner = None
         # TLS would wait for the other side to agree to the end.
-        for transport in self._transports:
+        for transport in list(self._transports):
             transport.abort()
         self._transports.clear()
         await asyncio.sleep(0)
@@ -210,8 +212,10 @@ class StandIn:
         transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
             self._runner.server, connection, ssl=tls
         )
-        self._transports = [each for each in self._transports if not each.is_closing()]
-        self._transports.append(transport)
+        self._transports.add(transport)
+        if not self.running:
+            # It went down while hands were shaken.
+            transport.abort()
 
     # How requests are answered
 

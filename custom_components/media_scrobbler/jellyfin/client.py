@@ -1,7 +1,8 @@
 """A Jellyfin server's API, for 10.11 and 12.x."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -114,7 +115,8 @@ class JellyfinClient:
         if await self._request("GET", "/QuickConnect/Enabled") is not True:
             raise ForbiddenError
         answer = await self._object("POST", "/QuickConnect/Initiate")
-        code, secret = answer.text("Code"), answer.text("Secret")
+        with _understood():
+            code, secret = answer.text("Code"), answer.text("Secret")
         if code is None or secret is None:
             raise NotAMediaServerError
         return code, secret
@@ -135,6 +137,8 @@ class JellyfinClient:
                     await asyncio.sleep(QUICK_CONNECT_INTERVAL)
         except (TimeoutError, _NotFoundError) as err:
             raise SignInError from err
+        except PayloadError as err:
+            raise NotAMediaServerError from err
         return self._take(
             await self._object(
                 "POST", "/Users/AuthenticateWithQuickConnect", body={"Secret": secret}
@@ -142,10 +146,11 @@ class JellyfinClient:
         )
 
     def _take(self, answer: Fields) -> SignedIn:
-        token, user = answer.text("AccessToken"), answer.object("User")
-        if token is None or user is None:
-            raise NotAMediaServerError
-        account = Party(plain_id(user, "Id"), user.text("Name"))
+        with _understood():
+            token, user = answer.text("AccessToken"), answer.object("User")
+            if token is None or user is None:
+                raise NotAMediaServerError
+            account = Party(plain_id(user, "Id"), user.text("Name"))
         self._token, self._user_id = token, account.id
         return SignedIn(token, account)
 
@@ -158,7 +163,9 @@ class JellyfinClient:
     async def async_info(self) -> ServerInfo:
         """Return which server answers; needs no sign-in."""
         answer = await self._object("GET", "/System/Info/Public")
-        identity, version = plain_id(answer, "Id"), answer.text("Version")
+        with _understood():
+            identity, version = plain_id(answer, "Id"), answer.text("Version")
+            name = answer.text("ServerName") or "Jellyfin"
         if identity is None or version is None:
             raise NotAMediaServerError
         if (
@@ -167,14 +174,13 @@ class JellyfinClient:
         ):
             raise TooOldError
         self._server_id = identity
-        return ServerInfo(identity, answer.text("ServerName") or "Jellyfin", version)
+        return ServerInfo(identity, name, version)
 
     async def async_accounts(self) -> list[Party]:
         """Return the server's users, that of the sign-in first."""
-        users = [
-            Party(plain_id(user, "Id"), user.text("Name"))
-            for user in await self._objects("GET", "/Users")
-        ]
+        answer = await self._objects("GET", "/Users")
+        with _understood():
+            users = [Party(plain_id(user, "Id"), user.text("Name")) for user in answer]
         return sorted(users, key=lambda user: user.id != self._user_id)
 
     async def async_now_playing(self) -> list[NowPlaying]:
@@ -304,17 +310,16 @@ class JellyfinClient:
     # HTTP
 
     async def _object(self, method: str, path: str, **options: Any) -> Fields:
-        try:
-            return Fields(await self._request(method, path, **options), path)
-        except PayloadError as err:
-            raise NotAMediaServerError from err
+        answer = await self._request(method, path, **options)
+        with _understood():
+            return Fields(answer, path)
 
     async def _objects(self, method: str, path: str) -> list[Fields]:
         answer = await self._request(method, path)
-        try:
+        if not isinstance(answer, list):
+            raise NotAMediaServerError
+        with _understood():
             return [Fields(item, path) for item in answer]
-        except (PayloadError, TypeError) as err:
-            raise NotAMediaServerError from err
 
     async def _request(
         self,
@@ -325,7 +330,10 @@ class JellyfinClient:
         body: Json | None = None,
         raw: bool = False,
     ) -> Any:
-        """Send a request, again if that is safe; raises MediaServerError."""
+        """Send a request, again if that is safe; raises MediaServerError.
+
+        Returns decoded JSON, or the bytes of a picture with `raw`.
+        """
         attempts = 1 + (RETRIES if method == "GET" else 0)
         for attempt in range(attempts):
             try:
@@ -358,7 +366,7 @@ class JellyfinClient:
                 timeout=TIMEOUT,
             ) as response:
                 content = await response.read()
-                status = response.status
+                status, content_type = response.status, response.content_type
         except (ClientConnectorCertificateError, ClientSSLError) as err:
             raise CertificateError from err
         except (ClientError, TimeoutError, ValueError) as err:
@@ -375,6 +383,8 @@ class JellyfinClient:
             case _ if status >= 400:
                 raise NotAMediaServerError
         if raw:
+            if not content_type.startswith("image/"):
+                raise NotAMediaServerError
             return content
         if not content:
             return None
@@ -399,6 +409,15 @@ class JellyfinClient:
 
 class _NotFoundError(NotAMediaServerError):
     """The server has no such thing."""
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Have what is of the wrong type in an answer be an error of the server's."""
+    try:
+        yield
+    except PayloadError as err:
+        raise NotAMediaServerError from err
 
 
 def _destination(url: str, users: list[Party]) -> Json:

@@ -5,11 +5,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from homeassistant.core import HomeAssistant
-from plexapi import logfilter
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
 
 from ..domain.event import Party
-from ..domain.media_server import SignInError, WebhookObstacleError
+from ..domain.media_server import (
+    NotAMediaServerError,
+    SignInError,
+    WebhookObstacleError,
+)
 from .calls import TIMEOUT, Caller, new_session
 
 PIN_LIFETIME = 15 * 60
@@ -76,12 +79,13 @@ class PlexAccount:
         """Take the token; nothing is asked yet."""
         self._caller = Caller(hass)
         self._token = token
+        self._session = new_session()
         self._known: MyPlexAccount | None = None
 
     def _account(self) -> MyPlexAccount:
         if self._known is None:
             self._known = MyPlexAccount(
-                token=self._token, session=new_session(), timeout=TIMEOUT
+                token=self._token, session=self._session, timeout=TIMEOUT
             )
         return self._known
 
@@ -125,17 +129,18 @@ class PlexAccount:
         """Add our webhook to the account's and leave the others as they are."""
 
         def register() -> None:
+            # Plex Pass may have been bought since the account was last asked for.
+            self._known = None
             account = self._account()
-            _keep_secret(url)
             if not account.subscriptionActive:
                 raise WebhookObstacleError("no_plex_pass")
             # The list is replaced as a whole: it has to be read first, always.
-            present = account.webhooks()
+            present = _webhooks(account)
             wanted = [other for other in present if other not in replaced]
             if url not in wanted:
                 wanted.append(url)
             if wanted != present:
-                account.setWebhooks(wanted)
+                self._set_webhooks(account, wanted)
 
         await self._caller.async_call(register)
 
@@ -144,18 +149,38 @@ class PlexAccount:
 
         def remove() -> None:
             account = self._account()
-            for url in urls:
-                _keep_secret(url)
-            present = account.webhooks()
+            present = _webhooks(account)
             wanted = [url for url in present if url not in urls]
             if wanted != present:
-                account.setWebhooks(wanted)
+                self._set_webhooks(account, wanted)
 
         await self._caller.async_call(remove)
+
+    def _set_webhooks(self, account: MyPlexAccount, urls: list[str]) -> None:
+        """Replace the webhooks as plexapi does, but for writing them into the log.
+
+        Whoever knows such a URL can use it.
+        """
+        account.query(
+            account.WEBHOOKS,
+            self._session.post,
+            data={"urls[]": urls} if urls else {"urls": ""},
+        )
 
     async def async_sign_out(self) -> None:
         """Give back the token."""
         await self._caller.async_call(lambda: self._account().signout())
+
+
+def _webhooks(account: MyPlexAccount) -> list[str]:
+    """Return the webhooks, raising NotAMediaServerError where these are none.
+
+    To plexapi the page of a proxy is an empty list, which would become one in truth.
+    """
+    answer = account.query(account.WEBHOOKS)
+    if any(element.tag != "webhook" for element in answer):
+        raise NotAMediaServerError
+    return [element.attrib["url"] for element in answer]
 
 
 def _urls(resource: MyPlexResource) -> tuple[str, ...]:
@@ -170,8 +195,3 @@ def _urls(resource: MyPlexResource) -> tuple[str, ...]:
         if connection.local:
             urls[connection.httpuri] = None
     return tuple(urls)
-
-
-def _keep_secret(url: str) -> None:
-    """Keep a webhook's URL out of what plexapi logs."""
-    logfilter.add_secret(url.rpartition("/")[2])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, override
 from xml.etree.ElementTree import ParseError
 
 from homeassistant.core import HomeAssistant
@@ -29,7 +30,7 @@ _RETRIES = Retry(
     total=2,
     connect=0,
     backoff_factor=0.5,
-    status_forcelist=(502, 503, 504),
+    status_forcelist=(500, 502, 503, 504),
     allowed_methods=("GET",),
     raise_on_status=False,
 )
@@ -37,11 +38,27 @@ _RETRIES = Retry(
 
 def new_session(*, verify_ssl: bool = True) -> requests.Session:
     """Return a session of one client: plexapi's are not shared between threads."""
-    session = requests.Session()
-    session.verify = verify_ssl
+    session = requests.Session() if verify_ssl else _TrustingSession()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
     return session
+
+
+class _TrustingSession(requests.Session):
+    """A session that verifies no certificate, whatever the environment says.
+
+    Where that names authorities, requests heeds them more than a session's `verify`.
+    """
+
+    @override
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return the settings for a request."""
+        settings = super().merge_environment_settings(
+            url, proxies, stream, verify, cert
+        )
+        return {**settings, "verify": False}
 
 
 class Caller:
@@ -71,9 +88,10 @@ def _translated[T](job: Callable[[], T]) -> T:
         raise SignInError from err
     except requests.exceptions.SSLError as err:
         raise CertificateError from err
-    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as err:
-        raise CannotConnectError from err
-    except requests.exceptions.RequestException as err:
+    except requests.exceptions.HTTPError as err:
+        raise ServerFailureError from err
+    except OSError as err:
+        # All other errors of requests, and a missing file with its authorities.
         raise CannotConnectError from err
     except NotFound as err:
         raise NotAMediaServerError from err
@@ -81,6 +99,13 @@ def _translated[T](job: Callable[[], T]) -> T:
         if str(err).startswith("(403)"):
             raise ForbiddenError from err
         raise ServerFailureError from err
-    except (ParseError, PlexApiException, AttributeError, KeyError, TypeError) as err:
+    except (
+        ParseError,
+        PlexApiException,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as err:
         # plexapi reads whatever answers as if it were what it asked for.
         raise NotAMediaServerError from err

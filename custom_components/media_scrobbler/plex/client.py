@@ -71,7 +71,7 @@ class PlexClient:
         """Return which server answers."""
 
         def info(server: PlexServer) -> ServerInfo:
-            root = server.query("/")
+            root = _query(server, "/")
             identity, version = root.get("machineIdentifier"), root.get("version")
             if not identity or not version:
                 raise NotAMediaServerError
@@ -87,7 +87,7 @@ class PlexClient:
         def accounts(server: PlexServer) -> list[Party]:
             return [
                 Party(identity, name)
-                for element in server.query("/accounts")
+                for element in _query(server, "/accounts")
                 if (identity := element.get("id")) and (name := element.get("name"))
             ]
 
@@ -104,7 +104,7 @@ class PlexClient:
             identity = server.machineIdentifier
             return [
                 playing
-                for element in server.query("/status/sessions")
+                for element in _query(server, "/status/sessions")
                 if element.tag in _PLAYABLE_TAGS
                 and (playing := _now_playing(element, identity)) is not None
             ]
@@ -116,7 +116,7 @@ class PlexClient:
 
         def title(server: PlexServer) -> Title | None:
             try:
-                root = server.query(f"/library/metadata/{item}?includeGuids=1")
+                root = _query(server, f"/library/metadata/{item}?includeGuids=1")
             except NotFound:
                 return None
             for element in root:
@@ -136,6 +136,8 @@ class PlexClient:
                 timeout=TIMEOUT,
             )
             response.raise_for_status()
+            if not response.headers.get("Content-Type", "").startswith("image/"):
+                raise NotAMediaServerError
             content: bytes = response.content
             return content
 
@@ -175,6 +177,14 @@ async def async_identity(hass: HomeAssistant, url: str) -> str | None:
         return None
 
 
+def _query(server: PlexServer, path: str) -> Element:
+    """Return an answer that is one of Plex's; the page of a proxy can be XML as well."""
+    answer: Element | None = server.query(path)
+    if answer is None or answer.tag != "MediaContainer":
+        raise NotAMediaServerError
+    return answer
+
+
 def _version(text: str) -> tuple[int, ...]:
     return tuple(
         int(part)
@@ -198,12 +208,16 @@ def _title(element: Element, server_id: str) -> Title | None:
 
 
 def _now_playing(element: Element, server_id: str) -> NowPlaying | None:
-    title = _title(element, server_id)
     player = element.find("Player")
+    try:
+        fields = _fields(element)
+        title = parse_title(fields, server_id)
+        position = fields.seconds("viewOffset", MILLISECONDS)
+    except PayloadError:
+        return None
     if title is None or player is None:
         return None
     user = element.find("User")
-    position = Fields(dict(element.attrib)).seconds("viewOffset", MILLISECONDS)
     return NowPlaying(
         player=Party(player.get("machineIdentifier"), player.get("title")),
         account=Party(user.get("id"), user.get("title")) if user is not None else None,

@@ -324,6 +324,8 @@ class History:
         )
         assert play is not None
         async with self._lock:
+            # Found before anything is changed: it may have been removed meanwhile.
+            own_part = await self._part_of(play_id)
             twin = await self._find_viewing(
                 play.title, play.watched_at, besides=play_id
             )
@@ -336,7 +338,6 @@ class History:
             self._index.replace(kept, merged, part.number)
             part.put(merged)
             written = [self._writer(part).save()]
-            own_part = await self._part_of(play_id)
             plays = await self._open(own_part)
             self._index.remove(play, own_part.number)
             own_part.size -= len(plays.pop(play_id))

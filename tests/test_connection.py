@@ -1,0 +1,134 @@
+"""Connections: servers that are down, come back, or do not know us any more."""
+
+import logging
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.media_scrobbler.const import DOMAIN
+
+from .common import entity_id_of, plays_of
+from .signed_in import Home, later, quiet, until, viewer
+from .simulators.catalogue import PAPER_ORCHARD, THE_SALT_ROAD
+
+
+def connected(hass: HomeAssistant, entry: Any) -> str | None:
+    """Return the state of the sensor."""
+    state = hass.states.get(entity_id_of(hass, "binary_sensor", entry, "connected"))
+    return state.state if state else None
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what a person sees in the log of this integration."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.INFO
+        and record.name == "custom_components.media_scrobbler.connection"
+    ]
+
+
+async def test_down_at_start(hass: HomeAssistant, home: Home) -> None:
+    """Set-up is tried again, and what is watched meanwhile is recorded."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    with home.faults.drop():
+        assert not await hass.config_entries.async_reload(entry.entry_id)
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert entry.reason
+        await home.play("alice", THE_SALT_ROAD)
+        deliveries = await home.finish()
+        assert "recorded" in {delivery.answer["outcome"] for delivery in deliveries}
+    assert len(await plays_of(hass, viewer(hass, "alice"))) == 1
+    await later(hass, minutes=2)
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert connected(hass, entry) == STATE_ON
+
+
+async def test_goes_down_and_comes_back(
+    hass: HomeAssistant, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Either is told once, and the sensor shows it."""
+    entry = await home.sign_in(hass, "alice")
+    await quiet(hass, home.log)
+    assert connected(hass, entry) == STATE_ON
+    caplog.clear()
+    await home.stop()
+    for _ in range(3):
+        await later(hass, minutes=6)
+        await until(hass, lambda: connected(hass, entry) == STATE_OFF)
+    (line,) = lines(caplog)
+    assert "cannot" in line or "reached" in line or "answer" in line
+    caplog.clear()
+    await home.start()
+    for _ in range(3):
+        await later(hass, minutes=6)
+        await until(hass, lambda: connected(hass, entry) == STATE_ON)
+    (line,) = lines(caplog)
+    assert "recovered" in line
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_fails_once(
+    hass: HomeAssistant, home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A single answer that goes wrong is not worth a line."""
+    entry = await home.sign_in(hass, "alice")
+    await quiet(hass, home.log)
+    caplog.clear()
+    with home.faults.fail(500, times=1) as wrong:
+        await later(hass, minutes=6)
+        await quiet(hass, home.log)
+    assert wrong.hits
+    assert connected(hass, entry) == STATE_ON
+    assert lines(caplog) == []
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+async def test_token_revoked(hass: HomeAssistant, home: Home, at_start: bool) -> None:
+    """A person is asked to sign in again, once."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    home.revoke()
+    if at_start:
+        assert not await hass.config_entries.async_reload(entry.entry_id)
+        assert entry.state is ConfigEntryState.SETUP_ERROR
+    else:
+        for _ in range(2):
+            await later(hass, minutes=6)
+            await until(hass, lambda: connected(hass, entry) == STATE_OFF)
+
+    def flows() -> list[Any]:
+        return [
+            flow
+            for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+            if flow["context"]["source"] == SOURCE_REAUTH
+        ]
+
+    await until(hass, flows)
+    (flow,) = flows()
+    assert flow["context"]["entry_id"] == entry.entry_id
+    await home.play("alice", PAPER_ORCHARD)
+    await home.finish()
+    assert len(await plays_of(hass, viewer(hass, "alice"))) == 1
+
+
+async def test_another_server(hass: HomeAssistant, home: Home) -> None:
+    """Another server at the same address is not taken for the one that was there."""
+    entry = await home.sign_in(hass, "alice")
+    hass.config_entries.async_update_entry(entry, unique_id="another")
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == "another_server"
+
+
+async def test_new_accounts(hass: HomeAssistant, home: Home) -> None:
+    """Accounts are known before they have watched anything, and are offered afterwards."""
+    await home.sign_in(hass)
+    await until(hass, lambda: home.webhooks)
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    await home.play("bob", PAPER_ORCHARD)
+    await until(hass, hass.config_entries.flow.async_progress)
