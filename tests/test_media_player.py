@@ -70,7 +70,7 @@ def player(hass: HomeAssistant, server: Plex | Jellyfin, key: str) -> State:
         (
             LOW_WATER,
             {
-                "media_content_type": "episode",
+                "media_content_type": "tvshow",
                 "media_title": "Low Water",
                 "media_series_title": "Harbour Lights",
                 "media_season": "2",
@@ -81,7 +81,7 @@ def player(hass: HomeAssistant, server: Plex | Jellyfin, key: str) -> State:
         (
             SLOW_FERRY,
             {
-                "media_content_type": "track",
+                "media_content_type": "music",
                 "media_title": "Slow Ferry",
                 "media_artist": "Marlow & Finch",
                 "media_album_name": "Tidewater",
@@ -128,7 +128,7 @@ async def test_device(
         assert (device.name, device.manufacturer, device.model) == (
             place.title,
             "Plex",
-            "Plex",
+            "Plex player",
         )
 
 

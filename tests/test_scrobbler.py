@@ -29,7 +29,9 @@ from custom_components.media_scrobbler.const import (
     EVENT_SCROBBLE,
 )
 from custom_components.media_scrobbler.plex.payload import PLEX_STREAMING
+from custom_components.media_scrobbler.scrobbler import DATA_SCROBBLER
 from custom_components.media_scrobbler.storage import writer
+from custom_components.media_scrobbler.storage.history import History
 
 from .common import (
     ALICE_AT_JELLYFIN,
@@ -67,7 +69,9 @@ from .storage.common import Disk
 
 CAROL_AT_PLEX = PlexAccount.guest("carol")
 FILMS = [
-    replace(THE_SALT_ROAD, title=f"Film {number}", ids=ExternalIds(tmdb=50_000 + number))
+    replace(
+        THE_SALT_ROAD, title=f"Film {number}", ids=ExternalIds(tmdb=50_000 + number)
+    )
     for number in range(40)
 ]
 
@@ -105,9 +109,7 @@ async def titles_of(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> list[str]:
     return sorted(play["title"] for play in await plays_of(hass, viewer))
 
 
-async def link(
-    hass: HomeAssistant, viewer: ConfigEntry[Any], *accounts: str
-) -> None:
+async def link(hass: HomeAssistant, viewer: ConfigEntry[Any], *accounts: str) -> None:
     """Let a viewer watch with these accounts and no others, by reconfiguring."""
     result = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": "reconfigure", "entry_id": viewer.entry_id}
@@ -127,6 +129,13 @@ async def stop(server: Jellyfin, title: Any, *who: Any, **details: Any) -> str:
     said = await server.report(JellyfinEvent.PLAYBACK_STOP, title, *who, **details)
     outcome: str = said["outcome"]
     return outcome
+
+
+async def until_recorded(history: History, count: int) -> None:
+    """Return when there are so many plays, on disk or not."""
+    async with asyncio.timeout(10):
+        while len(history.index) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 # Whose server
@@ -308,7 +317,7 @@ async def test_several_viewers_with_one_account(
 
     assert (said["outcome"], said["viewers"]) == ("recorded", ["Alice", "Bob"])
     assert [len(await plays_of(hass, viewer)) for viewer in couple] == [1, 1]
-    assert [event.data["viewer"] for event in scrobbles] == ["Alice", "Bob"]
+    assert {event.data["viewer"] for event in scrobbles} == {"Alice", "Bob"}
 
     await hass.config_entries.async_remove(couple[0].entry_id)
     said = await plex.report(PlexEvent.SCROBBLE, PAPER_ORCHARD)
@@ -453,9 +462,7 @@ async def test_held_plays_outlive_a_restart(
 
 
 def _inbox(hass: HomeAssistant) -> str:
-    (name,) = (
-        name for name in Disk.of(hass).names() if name.startswith("inbox.")
-    )
+    (name,) = (name for name in Disk.of(hass).names() if name.startswith("inbox."))
     return name
 
 
@@ -579,7 +586,9 @@ def not_ready(entry: ConfigEntry[Any]) -> Iterator[None]:
     """Let the platforms of an entry not come up."""
     forward = ConfigEntries.async_forward_entry_setups
 
-    async def stand_in(self: ConfigEntries, which: ConfigEntry[Any], *args: Any) -> None:
+    async def stand_in(
+        self: ConfigEntries, which: ConfigEntry[Any], *args: Any
+    ) -> None:
         if which is entry:
             raise ConfigEntryNotReady
         await forward(self, which, *args)
@@ -617,7 +626,10 @@ async def test_plays_that_come_while_everything_reloads(
     reloads = 0
     while not watching.done() or reloads < 5:
         for entry in (plex.entry, alice):
-            assert await hass.config_entries.async_reload(entry.entry_id)
+            assert await hass.config_entries.async_unload(entry.entry_id)
+            await asyncio.sleep(0)
+            assert await hass.config_entries.async_setup(entry.entry_id)
+            await asyncio.sleep(0)
         reloads += 1
 
     assert {outcome for some in await watching for outcome in some} == {"recorded"}
@@ -641,7 +653,8 @@ async def test_plays_right_after_a_start(
         async with client.post(
             early.path, data=plex.simulator.body(PlexEvent.RATE, FILMS[1], rating=7)[0]
         ) as response:
-            text = await response.text()
+            # Until then there is no such address, or nobody who listens.
+            text = await response.text() if response.status == 200 else ""
             said = json.loads(text) if text else {}
         await asyncio.sleep(0)
     outcomes = [await scrobble(early, film) for film in FILMS[:3]]
@@ -685,11 +698,9 @@ async def test_a_viewer_who_is_removed_while_plays_come(
     """They are held from then on, and nothing is left behind."""
     with disk.held():
         plays = [asyncio.create_task(scrobble(plex, film)) for film in FILMS[:5]]
-        while len(await plays_of(hass, alice)) < 5:
-            await asyncio.sleep(0.01)
-        removing = asyncio.create_task(
-            hass.config_entries.async_remove(alice.entry_id)
-        )
+        viewer = hass.data[DATA_SCROBBLER].viewers[alice.entry_id]
+        await until_recorded(viewer.history, 5)
+        removing = asyncio.create_task(hass.config_entries.async_remove(alice.entry_id))
         await asyncio.sleep(0.05)
         plays += [asyncio.create_task(scrobble(plex, film)) for film in FILMS[5:10]]
         await asyncio.sleep(0.05)
@@ -707,13 +718,14 @@ async def test_a_viewer_who_is_removed_while_plays_come(
 async def test_a_server_that_is_removed_while_plays_are_held(
     hass: HomeAssistant, disk: Disk, plex: Plex
 ) -> None:
-    await plex.introduce(CAROL_AT_PLEX)
+    assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
+    (inbox,) = hass.data[DATA_SCROBBLER]._held.values()
     with disk.held():
         plays = [
             asyncio.create_task(plex.report(PlexEvent.SCROBBLE, film, CAROL_AT_PLEX))
             for film in FILMS[:5]
         ]
-        await hass.async_add_executor_job(disk.wait_for_write)
+        await until_recorded(inbox, 6)
         removing = asyncio.create_task(
             hass.config_entries.async_remove(plex.entry.entry_id)
         )
@@ -784,9 +796,7 @@ async def test_a_play_that_cannot_be_written(
         state = hass.states.get(sensor)
         assert state is not None
         assert state.state == "0"
-    async with asyncio.timeout(5):
-        while not scrobbles or issues(hass):
-            await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
     await settle(hass)
 
     assert [event.data["title"] for event in scrobbles] == ["The Salt Road"]
@@ -881,9 +891,7 @@ async def test_what_is_not_on_disk_is_not_hidden_by_what_is(
     with failing(disk, "blocked", couple[1]):
         assert await scrobble(plex, THE_SALT_ROAD) == "held"
         assert [event.data["viewer"] for event in scrobbles] == ["Alice"]
-    async with asyncio.timeout(5):
-        while len(scrobbles) < 2:
-            await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
     assert [event.data["viewer"] for event in scrobbles] == ["Alice", "Bob"]
 
@@ -901,9 +909,7 @@ async def test_a_rating_that_cannot_be_written(
         assert [event.data["viewer"] for event in ratings] == ["Bob"]
         assert issues(hass) == {"not_written"}
         await hass.config_entries.async_reload(couple[0].entry_id)
-    async with asyncio.timeout(5):
-        while issues(hass):
-            await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
     await scrobble(plex, THE_SALT_ROAD)
     for viewer in couple:
@@ -924,9 +930,7 @@ async def test_held_plays_that_cannot_be_adopted_yet(
         carol = await add_viewer(hass, "Carol", [plex.key(CAROL_AT_PLEX)])
         assert scrobbles == []
         assert issues(hass) == {"not_written"}
-    async with asyncio.timeout(5):
-        while len(scrobbles) < 10 or issues(hass):
-            await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
     assert len(await plays_of(hass, carol)) == 10
 
     again, _ = await restart()
@@ -944,9 +948,7 @@ async def test_held_plays_that_cannot_be_written(
         said = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD, CAROL_AT_PLEX)
         assert said["outcome"] == "held"
         assert "not be written" in said["reason"]
-    async with asyncio.timeout(5):
-        while not [name for name in disk.names() if name.startswith("inbox.")]:
-            await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
     carol = await add_viewer(hass, "Carol", [plex.key(CAROL_AT_PLEX)])
     assert await titles_of(hass, carol) == ["The Salt Road"]

@@ -94,6 +94,8 @@ class Scrobbler:
         self._hass = hass
         self.servers: dict[str, Server] = {}
         self.viewers: dict[str, Viewer] = {}
+        # With those that have been disabled while something of theirs was not written.
+        self._known_viewers: dict[str, Viewer] = {}
         self.accounts = Accounts(hass)
         self._links: dict[str, tuple[Viewer, ...]] = {}
         self._ignored: set[str] = set()
@@ -128,29 +130,35 @@ class Scrobbler:
     @callback
     def _sync(self) -> None:
         """Bring servers, viewers and links in step with the config entries."""
-        entries = self._hass.config_entries.async_entries(
-            DOMAIN, include_disabled=False
-        )
+        entries = self._hass.config_entries.async_entries(DOMAIN)
         self._ignored = {
             entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
         }
-        viewers: dict[str, Viewer] = {}
+        known: dict[str, Viewer] = {}
         servers: dict[str, Server] = {}
         for entry in entries:
             if entry.source == SOURCE_IGNORE:
                 continue
             if entry.data[CONF_KIND] == KIND_VIEWER:
-                viewers[entry.entry_id] = self.viewers.get(entry.entry_id) or Viewer(
-                    self._hass, entry
-                )
-            else:
+                viewer = self._known_viewers.get(entry.entry_id)
+                if not entry.disabled_by:
+                    known[entry.entry_id] = viewer or Viewer(self._hass, entry)
+                elif viewer is not None and viewer.failing:
+                    known[entry.entry_id] = viewer
+            elif not entry.disabled_by:
                 servers[entry.entry_id] = self.servers.get(entry.entry_id) or Server(
                     self._hass, entry
                 )
+        viewers = {
+            viewer_id: viewer
+            for viewer_id, viewer in known.items()
+            if not viewer.entry.disabled_by
+        }
         for server_id in self.servers.keys() - servers.keys():
             self.servers[server_id].stop()
         for viewer_id in self.viewers.keys() - viewers.keys():
             self.viewers[viewer_id].stop()
+        self._known_viewers = known
         self.servers, self.viewers = servers, viewers
         # An account that is not ignored any more is to be offered again.
         self._discovered -= self._ignored
@@ -189,8 +197,7 @@ class Scrobbler:
         """Remove what belongs to an entry that is being removed."""
         entry_id = entry.entry_id
         if entry.data[CONF_KIND] == KIND_VIEWER:
-            # One that is disabled is not among ours.
-            viewer = self.viewers.get(entry_id) or Viewer(self._hass, entry)
+            viewer = self._known_viewers.get(entry_id) or Viewer(self._hass, entry)
             self._sync()
             await viewer.async_remove()
             return
@@ -209,7 +216,7 @@ class Scrobbler:
 
     async def _async_final_write(self, _event: Event) -> None:
         self._receiver.stop()
-        for viewer in self.viewers.values():
+        for viewer in self._known_viewers.values():
             await viewer.async_flush()
         for held in self._held.values():
             await held.async_flush()

@@ -856,7 +856,12 @@ class PlexItems(PlexServer):
         return known or super()._added(key)
 
     def _item_added(self, item: Item) -> int:
-        """Return when an item came to the server, in seconds since 1970."""
+        """Return when an item came to the server, in seconds since 1970.
+
+        Tracks came with their album.
+        """
+        if item.kind is Kind.TRACK:
+            item = self.parents(item)[0]
         if item.number >= len(self._titles[item.kind]):
             return self._added(_key(self.title(item)))
         if self._added_at:
