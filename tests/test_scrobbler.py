@@ -719,7 +719,7 @@ async def test_a_server_that_is_removed_while_plays_are_held(
     hass: HomeAssistant, disk: Disk, plex: Plex
 ) -> None:
     assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
-    (inbox,) = hass.data[DATA_SCROBBLER]._held.values()
+    (inbox,) = hass.data[DATA_SCROBBLER].inbox.histories.values()
     with disk.held():
         plays = [
             asyncio.create_task(plex.report(PlexEvent.SCROBBLE, film, CAROL_AT_PLEX))
