@@ -455,3 +455,15 @@ async def test_too_many(hass: HomeAssistant, plex: Plex) -> None:
     await settle(hass)
     assert len(hass.states.async_entity_ids(MEDIA_PLAYER)) == MAX_PLAYERS
     assert player(hass, plex, f"uuid-{MAX_PLAYERS - 1}").state == "playing"
+
+
+async def test_renamed(hass: HomeAssistant, plex: Plex) -> None:
+    """A player that is renamed on its server is renamed here."""
+    await plex.report(PlexEvent.PLAY, THE_SALT_ROAD)
+    await settle(hass)
+    renamed = replace(LIVING_ROOM_TV, title="The big screen")
+    await plex.report(PlexEvent.PAUSE, THE_SALT_ROAD, BOB_AT_PLEX, renamed)
+    await settle(hass)
+    device = device_of(hass, plex.entry, f"{plex.entry.entry_id}_{TV}")
+    assert device.name == "The big screen"
+    assert player(hass, plex, TV).name == "The big screen"

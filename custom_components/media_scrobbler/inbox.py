@@ -1,11 +1,15 @@
 """The inbox: plays of accounts that no viewer is linked to yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import batched
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_call_later
 
 from .domain.play import Play, Source
 from .domain.title import Title
@@ -17,6 +21,10 @@ MAX_HELD = 20_000
 
 MOVED_AT_ONCE = 100
 """Held plays that are moved together: they share their writes."""
+
+KEPT_FOR = 10.0
+"""Seconds for which plays stay after they have been handed over: Home Assistant writes an
+entry a second late, and a power cut before that leaves no viewer to have them."""
 
 
 class InboxFullError(Exception):
@@ -60,24 +68,32 @@ class Inbox:
     async def async_move(
         self, account: Account, credit: Callable[[Play], Awaitable[bool]]
     ) -> None:
-        """Hand over an account's plays, the oldest first, and let go of each.
+        """Hand over an account's plays, the oldest first, and let go of them a little later.
 
         `credit` returns whether it has taken a play; what it has not stays. A play that is
         in both places after a crash is merged when it is handed over again.
         """
         history = self._history(account)
         async with self._moving:
-            while plays := await history.async_plays():
-                for some in batched(reversed(plays), MOVED_AT_ONCE, strict=False):
-                    taken = await asyncio.gather(*map(credit, some))
-                    if not all(taken):
-                        return
-                    await asyncio.gather(
-                        *(
-                            history.async_change(play.id, lambda _: None)
-                            for play in some
-                        )
-                    )
+            plays = await history.async_plays()
+            for some in batched(reversed(plays), MOVED_AT_ONCE, strict=False):
+                if not all(await asyncio.gather(*map(credit, some))):
+                    return
+        if plays:
+            job = HassJob(
+                partial(self._async_let_go, history, plays), cancel_on_shutdown=True
+            )
+            async_call_later(self._hass, KEPT_FOR, job)
+
+    async def _async_let_go(
+        self, history: History, plays: Iterable[Play], _now: datetime
+    ) -> None:
+        for some in batched(plays, MOVED_AT_ONCE, strict=False):
+            # What is gone has been let go of before, what could not be written will be.
+            with suppress(KeyError, HomeAssistantError):
+                await asyncio.gather(
+                    *(history.async_change(play.id, lambda _: None) for play in some)
+                )
 
     async def async_remove(self, account: Account) -> None:
         """Remove what is kept for an account."""
