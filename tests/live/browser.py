@@ -452,7 +452,7 @@ class Walk:
                     player=player,
                     position=title.runtime / 3,
                 )
-            await self.open_device(player.title, SERVER)
+            await self.open_device(player.title, "Plex player")
             await self.see(self.page, "Playing")
             await self.picture(f"The page of {player.title}")
             await self.page.get_by_title(player.title).click()
