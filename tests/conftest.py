@@ -5,6 +5,7 @@ Everything is added through the config flow and every webhook comes over HTTP.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 import sys
 from typing import Any
@@ -16,8 +17,12 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.restore_state import RestoreStateData
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_test_home_assistant
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_test_home_assistant,
+)
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # The test harness has a package `custom_components` too: whichever is imported first wins.
@@ -93,6 +98,9 @@ async def restart(
             nonlocal running
             if keep_states:
                 await RestoreStateData.async_save_persistent_states(running)
+            # The registries write what is new some seconds later.
+            async_fire_time_changed(running, dt_util.utcnow() + timedelta(seconds=30))
+            await running.async_block_till_done()
             await _stop(running)
             running = await stack.enter_async_context(
                 async_test_home_assistant(

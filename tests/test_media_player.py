@@ -70,7 +70,7 @@ def player(hass: HomeAssistant, server: Plex | Jellyfin, key: str) -> State:
         (
             LOW_WATER,
             {
-                "media_content_type": "episode",
+                "media_content_type": "tvshow",
                 "media_title": "Low Water",
                 "media_series_title": "Harbour Lights",
                 "media_season": "2",
@@ -81,7 +81,7 @@ def player(hass: HomeAssistant, server: Plex | Jellyfin, key: str) -> State:
         (
             SLOW_FERRY,
             {
-                "media_content_type": "track",
+                "media_content_type": "music",
                 "media_title": "Slow Ferry",
                 "media_artist": "Marlow & Finch",
                 "media_album_name": "Tidewater",
@@ -128,7 +128,7 @@ async def test_device(
         assert (device.name, device.manufacturer, device.model) == (
             place.title,
             "Plex",
-            "Plex",
+            "Plex player",
         )
 
 
@@ -455,3 +455,15 @@ async def test_too_many(hass: HomeAssistant, plex: Plex) -> None:
     await settle(hass)
     assert len(hass.states.async_entity_ids(MEDIA_PLAYER)) == MAX_PLAYERS
     assert player(hass, plex, f"uuid-{MAX_PLAYERS - 1}").state == "playing"
+
+
+async def test_renamed(hass: HomeAssistant, plex: Plex) -> None:
+    """A player that is renamed on its server is renamed here."""
+    await plex.report(PlexEvent.PLAY, THE_SALT_ROAD)
+    await settle(hass)
+    renamed = replace(LIVING_ROOM_TV, title="The big screen")
+    await plex.report(PlexEvent.PAUSE, THE_SALT_ROAD, BOB_AT_PLEX, renamed)
+    await settle(hass)
+    device = device_of(hass, plex.entry, f"{plex.entry.entry_id}_{TV}")
+    assert device.name == "The big screen"
+    assert player(hass, plex, TV).name == "The big screen"

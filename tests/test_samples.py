@@ -860,7 +860,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/library.new.album.local.real__01.json": Event(
         name="library.new",
         server="PMS-6dab",
-        account="135148|plexuser-9e01",
+        account="1|plexuser-9e01",
         titles=(
             Media(
                 kind="album",
@@ -914,7 +914,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.pause.episode.none.real-truncated__01.json": Event(
         name="media.pause",
         server="server",
-        account="5263|plexuser-0cdd",
+        account="1|plexuser-0cdd",
         player="Firefox",
         titles=(
             Media(
@@ -953,7 +953,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.pause.episode.plex.real__02.json": Event(
         name="media.pause",
         server="PMS-17b1",
-        account="15213125|user",
+        account="1|user",
         player="Chrome",
         titles=(
             Media(
@@ -1069,7 +1069,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.play.movie.none.real__01.json": Event(
         name="media.play",
         server="PMS-c17a",
-        account="7826212|plexuser-8d73",
+        account="1|plexuser-8d73",
         player="Microsoft Edge",
         titles=(
             Media(kind="movie", label="002_home_video (2013)", year=2013, items="own"),
@@ -1178,7 +1178,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.rate.episode.hama.real__01.json": Event(
         name="media.rate",
         server="test-server",
-        account="35364547|TestUser",
+        account="1|TestUser",
         player="Chrome",
         titles=(
             Media(
@@ -1258,7 +1258,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.resume.episode.plex.real__04.json": Event(
         name="media.resume",
         server="PMS-c1d1",
-        account="804007|plexuser-dfb5",
+        account="1|plexuser-dfb5",
         player="Chrome",
         titles=(
             Media(
@@ -1551,7 +1551,7 @@ EXPECTED: dict[str, Event | str] = {
     "plex/media.stop.movie.plex.real-truncated__01.json": Event(
         name="media.stop",
         server="server_name",
-        account="96738506|account_name",
+        account="1|account_name",
         player="Firefox",
         titles=(
             Media(

@@ -19,6 +19,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.media_scrobbler.const import EVENT_PLAYBACK, EVENT_SCROBBLE
 from custom_components.media_scrobbler.domain import limit
 from custom_components.media_scrobbler.domain.limit import RateLimit
+from custom_components.media_scrobbler.scrobbler import DATA_SCROBBLER
 from custom_components.media_scrobbler.webhook import MAX_BODY
 
 from .common import (
@@ -40,6 +41,7 @@ from .simulators.catalogue import (
     PAPER_ORCHARD,
     SLOW_FERRY,
     THE_SALT_ROAD,
+    Title,
 )
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import POSTER, PlexEvent, encode
@@ -275,7 +277,8 @@ async def test_whatever_stands_somewhere_there_is_an_answer(
     kind: str,
     data: st.DataObject,
 ) -> None:
-    title = data.draw(st.sampled_from([THE_SALT_ROAD, LOW_WATER, SLOW_FERRY]))
+    titles: list[Title] = [THE_SALT_ROAD, LOW_WATER, SLOW_FERRY]
+    title = data.draw(st.sampled_from(titles))
     server: MediaServer[Any] = plex
     payload = plex.simulator.payload(
         data.draw(st.sampled_from(PlexEvent)), title, rating=5
@@ -315,9 +318,7 @@ async def test_too_large_a_body(
     assert await plays_of(hass, alice) == []
 
 
-async def test_a_body_that_unpacks_to_too_much(
-    hass: HomeAssistant, plex: Plex
-) -> None:
+async def test_a_body_that_unpacks_to_too_much(hass: HomeAssistant, plex: Plex) -> None:
     packed = gzip.compress(bytes(64 * 1024 * 1024))
 
     async with plex.client.post(
@@ -648,8 +649,10 @@ async def test_different_plays_at_once_share_their_writes(
                 ),
             )
         ]
-        while len(await plays_of(hass, alice)) < 4:
-            await asyncio.sleep(0.01)
+        history = hass.data[DATA_SCROBBLER].viewers[alice.entry_id].history
+        async with asyncio.timeout(10):
+            while len(history.index) < 4:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert not first.done()
     answers = await asyncio.gather(first, *others)
 

@@ -92,6 +92,6 @@ def _viewer(viewer: Viewer) -> dict[str, Any]:
         "accounts": len(viewer.accounts),
         "plays": dict(viewer.history.index.per_type),
         "ratings": len(viewer.ratings),
-        "failing": viewer.history.failing or viewer.ratings.failing,
+        "failing": viewer.failing,
         "unreadable_files": len(viewer.unreadable),
     }

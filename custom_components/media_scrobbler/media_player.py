@@ -172,7 +172,15 @@ class Player(MediaPlayerEntity, RestoreEntity):
     def _changed(self) -> None:
         if self._server.playbacks.get(self._key) is not self._shown:
             self._update()
+            self._rename()
             self.async_write_ha_state()
+
+    @callback
+    def _rename(self) -> None:
+        """Give the device the name that the player goes by now."""
+        name = self._playback.player.name
+        if name is not None and self.device_entry and self.device_entry.name != name:
+            dr.async_get(self.hass).async_update_device(self.device_entry.id, name=name)
 
     @callback
     def _update(self) -> None:

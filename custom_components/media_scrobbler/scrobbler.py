@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched
+from functools import partial
 import logging
 from typing import Any
 
@@ -43,11 +43,12 @@ from .domain.outcome import Answer, Outcome
 from .domain.play import Play, Source, SourceKind
 from .domain.rules import believed_time, is_identified, refusal
 from .domain.title import PLAYABLE, Title
+from .inbox import Inbox, InboxFullError
 from .published import event_data, viewer_data
 from .server import Server
 from .signals import signal_event
 from .storage.accounts import ANONYMOUS, Account, Accounts
-from .storage.history import History, HistoryRemovedError
+from .storage.history import HistoryRemovedError
 from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
@@ -57,12 +58,6 @@ from .webhook_url import async_delete_cloud_url
 _LOGGER = logging.getLogger(__name__)
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
-
-MAX_HELD = 20_000
-"""Plays that wait for one account to be linked; further ones are not kept."""
-
-ADOPTED_AT_ONCE = 100
-"""Held plays that are moved together: they share their writes."""
 
 _NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
 
@@ -97,12 +92,13 @@ class Scrobbler:
         self._hass = hass
         self.servers: dict[str, Server] = {}
         self.viewers: dict[str, Viewer] = {}
+        # With those that have been disabled while something of theirs was not written.
+        self._known_viewers: dict[str, Viewer] = {}
         self.accounts = Accounts(hass)
         self._links: dict[str, tuple[Viewer, ...]] = {}
         self._ignored: set[str] = set()
         self._discovered: set[str] = set()
-        self._held: dict[str, History] = {}
-        self._adopting = asyncio.Lock()
+        self.inbox = Inbox(hass, self.accounts)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:
@@ -132,29 +128,35 @@ class Scrobbler:
     @callback
     def _sync(self) -> None:
         """Bring servers, viewers and links in step with the config entries."""
-        entries = self._hass.config_entries.async_entries(
-            DOMAIN, include_disabled=False
-        )
+        entries = self._hass.config_entries.async_entries(DOMAIN)
         self._ignored = {
             entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
         }
-        viewers: dict[str, Viewer] = {}
+        known: dict[str, Viewer] = {}
         servers: dict[str, Server] = {}
         for entry in entries:
             if entry.source == SOURCE_IGNORE:
                 continue
             if entry.data[CONF_KIND] == KIND_VIEWER:
-                viewers[entry.entry_id] = self.viewers.get(entry.entry_id) or Viewer(
-                    self._hass, entry
-                )
-            else:
+                viewer = self._known_viewers.get(entry.entry_id)
+                if not entry.disabled_by:
+                    known[entry.entry_id] = viewer or Viewer(self._hass, entry)
+                elif viewer is not None and viewer.failing:
+                    known[entry.entry_id] = viewer
+            elif not entry.disabled_by:
                 servers[entry.entry_id] = self.servers.get(entry.entry_id) or Server(
                     self._hass, entry, self.accounts
                 )
+        viewers = {
+            viewer_id: viewer
+            for viewer_id, viewer in known.items()
+            if not viewer.entry.disabled_by
+        }
         for server_id in self.servers.keys() - servers.keys():
             self.servers[server_id].stop()
         for viewer_id in self.viewers.keys() - viewers.keys():
             self.viewers[viewer_id].stop()
+        self._known_viewers = known
         self.servers, self.viewers = servers, viewers
         # An account that is not ignored any more is to be offered again.
         self._discovered -= self._ignored
@@ -217,8 +219,7 @@ class Scrobbler:
         """Remove what belongs to an entry that is being removed."""
         entry_id = entry.entry_id
         if entry.data[CONF_KIND] == KIND_VIEWER:
-            # One that is disabled is not among ours.
-            viewer = self.viewers.get(entry_id) or Viewer(self._hass, entry)
+            viewer = self._known_viewers.get(entry_id) or Viewer(self._hass, entry)
             self._sync()
             await viewer.async_remove()
             return
@@ -231,16 +232,14 @@ class Scrobbler:
             account for account in self.accounts if account.server_id == entry_id
         ]:
             self._end_discovery(account.key)
-            await self._history_held_for(account).async_remove()
-            self._held.pop(account.key, None)
+            await self.inbox.async_remove(account)
         self.accounts.forget(entry_id)
 
     async def _async_final_write(self, _event: Event) -> None:
         self._receiver.stop()
-        for viewer in self.viewers.values():
+        for viewer in self._known_viewers.values():
             await viewer.async_flush()
-        for held in self._held.values():
-            await held.async_flush()
+        await self.inbox.async_flush()
         with suppress(StorageWriteError):
             await self.accounts.async_saved()
 
@@ -423,14 +422,7 @@ class Scrobbler:
             return Outcome.IGNORED, "the rating was known"
         return Outcome.UPDATED, "rating removed" if rating.value is None else "rated"
 
-    # The inbox: plays of accounts that are nobody's yet
-
-    def _history_held_for(self, account: Account) -> History:
-        if (held := self._held.get(account.key)) is None:
-            held = self._held[account.key] = History(
-                self._hass, f"inbox.{account.slug}"
-            )
-        return held
+    # Accounts that are nobody's yet
 
     async def _async_hold(
         self, account: Account | None, title: Title, completion: _Completion
@@ -439,18 +431,12 @@ class Scrobbler:
             return Outcome.REJECTED, "this server reports more accounts than can be"
         if account.key in self._ignored:
             return Outcome.IGNORED, "this account is ignored"
-        held = self._history_held_for(account)
-        await held.async_load()
-        if len(held.index) >= MAX_HELD:
-            return Outcome.REJECTED, "too many plays wait for this account to be linked"
         try:
-            recorded = await held.async_record(
-                title, completion.watched_at, completion.source
+            await self.inbox.async_hold(
+                account, title, completion.watched_at, completion.source
             )
-            # Without its account a held play would be nobody's for ever.
-            await self.accounts.async_saved()
-            if recorded.saved is not None:
-                await recorded.saved
+        except InboxFullError:
+            return Outcome.REJECTED, "too many plays wait for this account to be linked"
         except StorageWriteError:
             return Outcome.HELD, _NOT_WRITTEN
         except HistoryRemovedError:
@@ -463,36 +449,20 @@ class Scrobbler:
 
     async def _async_adopt(self, keys: Iterable[str]) -> None:
         """Move held plays of accounts into the histories of their viewers."""
-        for account in map(self.accounts.get, keys):
-            if account is None:
-                continue
-            held = self._history_held_for(account)
+        for account in filter(None, map(self.accounts.get, keys)):
             try:
-                async with self._adopting:
-                    while (viewers := self._links.get(account.key)) and (
-                        plays := await held.async_plays()
-                    ):
-                        for some in batched(
-                            reversed(plays), ADOPTED_AT_ONCE, strict=False
-                        ):
-                            await self._async_move(some, held, viewers)
+                await self.inbox.async_move(
+                    account, partial(self._async_credit, account)
+                )
             except HomeAssistantError as err:
-                # What is in both is merged when this is tried at the next start.
+                # Tried again at the next start.
                 _LOGGER.warning(
-                    "Held plays of %s still wait: %s",
-                    self.account_label(account),
-                    err,
+                    "Held plays of %s still wait: %s", self.account_label(account), err
                 )
 
-    async def _async_move(
-        self, plays: Iterable[Play], held: History, viewers: Iterable[Viewer]
-    ) -> None:
-        await asyncio.gather(*(self._async_credit(viewers, play) for play in plays))
-        await asyncio.gather(
-            *(held.async_change(play.id, lambda _: None) for play in plays)
-        )
-
-    async def _async_credit(self, viewers: Iterable[Viewer], play: Play) -> None:
+    async def _async_credit(self, account: Account, play: Play) -> bool:
+        """Record a held play for the viewers of its account, if there are any."""
+        viewers = self._links.get(account.key, ())
         for viewer in viewers:
             if refusal(play.title, viewer.media_types) is None:
                 for source in play.sources:
@@ -501,6 +471,7 @@ class Scrobbler:
                     )
                     if (server := self.servers.get(source.server_id or "")) is not None:
                         server.complete(viewer, recorded.play)
+        return bool(viewers)
 
     @callback
     def _discover(self, account: Account | None) -> None:

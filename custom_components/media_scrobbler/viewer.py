@@ -79,6 +79,11 @@ class Viewer:
         return list(self.entry.options.get(CONF_MEDIA_TYPES, PLAYABLE))
 
     @property
+    def failing(self) -> bool:
+        """Return whether something could not be written and waits in memory."""
+        return self.history.failing or self.ratings.failing
+
+    @property
     def unreadable(self) -> dict[str, str]:
         """Return the files that could not be read, and why."""
         return self.history.unreadable | self.ratings.unreadable
@@ -218,6 +223,6 @@ class Viewer:
         async_note_storage_trouble(
             self._hass,
             self.entry,
-            failing=self.history.failing or self.ratings.failing,
+            failing=self.failing,
             unreadable=self.unreadable,
         )

@@ -19,6 +19,7 @@ import socket
 import sys
 import tempfile
 import time
+from types import MappingProxyType
 from typing import Any, Self
 
 import aiohttp
@@ -250,16 +251,16 @@ class LiveHomeAssistant:
         port: int | None = None,
         companions: Sequence[Path] = (),
         recorder: bool = True,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Prepare a Home Assistant in a folder (a temporary one unless given).
 
         The companions are folders of further integrations, set up without configuration.
-        `environment` is what it gets in its environment besides ours.
+        The environment is what the process has besides what we have ourselves.
         """
         self._companions = companions
-        self._environment = environment or {}
         self._recorder = recorder
+        self._environment = environment
         self._temporary = folder is None
         self.folder = folder or Path()
         self.port = port or _free_port()

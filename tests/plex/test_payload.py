@@ -422,8 +422,16 @@ def test_a_rating_that_cannot_be() -> None:
         pytest.param(
             {"id": 1, "title": "alice"}, None, None, Party("1", "alice"), id="not said"
         ),
-        pytest.param({"title": "alice"}, True, True, Party(None, "alice"), id="name"),
-        pytest.param({"id": 7}, True, True, Party("7", None), id="id"),
+        pytest.param(
+            {"id": 31415926, "title": "alice"},
+            True,
+            True,
+            Party("1", "alice"),
+            id="owner by another id",
+        ),
+        pytest.param({"title": "alice"}, True, True, Party("1", "alice"), id="name"),
+        pytest.param({"title": "bob"}, True, False, Party(None, "bob"), id="not owner"),
+        pytest.param({"id": 7}, True, True, Party("1", None), id="id"),
         pytest.param({}, True, True, None, id="empty"),
         pytest.param(None, True, True, None, id="missing"),
     ],

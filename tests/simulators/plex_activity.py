@@ -26,7 +26,8 @@ from .plex import (
     encode,
 )
 from .plex_accounts import PlexAccounts, PlexUser
-from .plex_items import LEAVES, Item, PlexItems, ViewState
+from .plex_items import PlexItems
+from .plex_sections import LEAVES, Item, ViewState
 from .transport import post
 
 OWNER_ID = 1

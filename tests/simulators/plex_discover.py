@@ -15,7 +15,7 @@ from aiohttp import web
 
 from .catalogue import ExternalIds, Movie, Show
 from .plex_accounts import PlexAccounts, PlexUser
-from .plex_items import plex_id
+from .plex_guids import plex_id
 from .plex_markup import container_response
 from .plex_media_server import PlexMediaServer, paged
 from .plex_tv import signed_in

@@ -8,12 +8,10 @@ server lists and what it reports are the same thing.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from enum import IntEnum
+from datetime import UTC, date, datetime
 from functools import cached_property
 import itertools
-import re
-from typing import Any, NamedTuple, override
+from typing import Any, override
 
 from .catalogue import (
     Album,
@@ -24,37 +22,35 @@ from .catalogue import (
     Show,
     Title,
     Track,
-    stable_hex,
     stable_number,
 )
 from .library import Library, Titles
 from .plex import PlexServer
-from .plex_markup import escape, to_xml
+from .plex_episodes import SeasonForm
+from .plex_filters import FilterError, concerns_user, filters_of, parts_of, passes
+from .plex_guids import old_guid, plex_guid
+from .plex_markup import to_xml
+from .plex_sections import (
+    FILMS,
+    LEAVES,
+    MUSIC,
+    OLD_FILMS,
+    OLD_SERIES,
+    SERIES,
+    Extent,
+    Item,
+    Kind,
+    Section,
+    States,
+)
 
+_KINDS = tuple(Kind)
 _LARGEST_MEMORY = 20_000
 
 # The fixed part came to the server between 2019 and 2025.
 _FIRST_ADDED = 1_546_300_800
 _ADDED_WITHIN = 220_000_000
 
-# What a request may say besides what it filters by.
-_NO_FILTERS = re.compile(
-    r"(X-Plex-.*|include.*|exclude.*|async.*|check.*|type|sort|limit|skipRefresh)$",
-)
-_FILTER = re.compile(r"(?:(?P<kind>[a-z]+)\.)?(?P<field>\w+)(?P<operator>[!<>=]*)$")
-_AGO = re.compile(r"-(?P<count>\d+)(?P<unit>mon|[smhdwy])$")
-_UNITS: Mapping[str, timedelta] = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-    "mon": timedelta(days=30),
-    "y": timedelta(days=365),
-}
-_OF_USER = frozenset(
-    {"lastViewedAt", "viewCount", "viewOffset", "userRating", "unwatched"}
-)
 # Lists leave out what only the page of an item shows.
 _DETAILS = frozenset(
     {
@@ -66,134 +62,6 @@ _DETAILS = frozenset(
         "primaryExtraKey",
     }
 )
-
-
-class Kind(IntEnum):
-    """The kinds of items, under the numbers that requests have for them."""
-
-    MOVIE = 1
-    SHOW = 2
-    SEASON = 3
-    EPISODE = 4
-    ARTIST = 8
-    ALBUM = 9
-    TRACK = 10
-
-    @property
-    def word(self) -> str:
-        """Return what items say they are."""
-        return self.name.lower()
-
-
-_KINDS = tuple(Kind)
-_TOP_KINDS: Mapping[str, Kind] = {
-    "movie": Kind.MOVIE,
-    "show": Kind.SHOW,
-    "artist": Kind.ARTIST,
-}
-_KINDS_OF_SECTION: Mapping[str, tuple[Kind, ...]] = {
-    "movie": (Kind.MOVIE,),
-    "show": (Kind.SHOW, Kind.SEASON, Kind.EPISODE),
-    "artist": (Kind.ARTIST, Kind.ALBUM, Kind.TRACK),
-}
-LEAVES = frozenset({Kind.MOVIE, Kind.EPISODE, Kind.TRACK})
-
-
-class Item(NamedTuple):
-    """An item of a server, by its number among those of its kind."""
-
-    kind: Kind
-    number: int
-
-
-@dataclass(slots=True)
-class ViewState:
-    """What a user has done with an item; times are in seconds since 1970."""
-
-    view_count: int = 0
-    last_viewed_at: int | None = None
-    view_offset: int | None = None
-    rating: float | None = None
-    rated_at: int | None = None
-
-    def attributes(self) -> dict[str, Any]:
-        """Return what shows of it."""
-        return {
-            "viewCount": self.view_count or None,
-            "lastViewedAt": self.last_viewed_at,
-            "viewOffset": self.view_offset,
-            "userRating": self.rating,
-            "lastRatedAt": self.rated_at,
-        }
-
-
-type States = Mapping[Item, ViewState]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A section of a library; a legacy one has an agent of old, and guids of that agent."""
-
-    id: int
-    title: str
-    type: str
-    agent: str
-    scanner: str
-    legacy: bool = False
-
-    @property
-    def kind(self) -> Kind:
-        """Return what is listed unless something else is asked for."""
-        return _TOP_KINDS[self.type]
-
-    @property
-    def kinds(self) -> tuple[Kind, ...]:
-        """Return what is in it."""
-        return _KINDS_OF_SECTION[self.type]
-
-
-FILMS = Section(1, "Films", "movie", "tv.plex.agents.movie", "Plex Movie")
-SERIES = Section(2, "Series", "show", "tv.plex.agents.series", "Plex TV Series")
-MUSIC = Section(3, "Music", "artist", "tv.plex.agents.music", "Plex Music")
-OLD_FILMS = Section(
-    4,
-    "Old films",
-    "movie",
-    "com.plexapp.agents.imdb",
-    "Plex Movie Scanner",
-    legacy=True,
-)
-OLD_SERIES = Section(
-    5,
-    "Old series",
-    "show",
-    "com.plexapp.agents.thetvdb",
-    "Plex Series Scanner",
-    legacy=True,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
-    """How much of its items an answer shows."""
-
-    details: bool = False
-    guids: bool = False
-    without: frozenset[str] = frozenset()
-
-    @classmethod
-    def asked_for(cls, query: Mapping[str, str], *, details: bool = False) -> Extent:
-        """Return what a request asks for; the page of an item always has its guids."""
-        names = f"{query.get('excludeElements', '')},{query.get('excludeFields', '')}"
-        return cls(
-            details=details,
-            guids=details or query.get("includeGuids") == "1",
-            without=frozenset(name for name in names.split(",") if name),
-        )
-
-
-class FilterError(Exception):
-    """A request filters or sorts by something that is not known here."""
 
 
 @dataclass(kw_only=True)
@@ -478,15 +346,13 @@ class PlexItems(PlexServer):
         self, section: Section, kind: Kind, query: Mapping[str, str], states: States
     ) -> Sequence[int]:
         """Return the numbers of the items that a request asks for, in its order."""
-        filters = {
-            name: value for name, value in query.items() if not _NO_FILTERS.match(name)
-        }
+        filters = filters_of(query)
         order = query.get("sort", "")
         if not filters and not order:
             return self.numbers(section, kind)
-        mentioned = {*re.findall(r"\w+", f"{order} {' '.join(filters)}")}
+        lasting = not concerns_user(order, filters)
         memory = (section.id, kind, order, *sorted(filters.items()))
-        if mentioned.isdisjoint(_OF_USER):
+        if lasting:
             version, numbers = self._selected.get(memory, (-1, ()))
             if version == self._version:
                 return numbers
@@ -503,7 +369,7 @@ class PlexItems(PlexServer):
             order,
             states,
         )
-        if mentioned.isdisjoint(_OF_USER):
+        if lasting:
             self._selected[memory] = (self._version, array("I", numbers))
         return numbers
 
@@ -528,18 +394,14 @@ class PlexItems(PlexServer):
 
     def _passes(self, item: Item, name: str, wanted: str, states: States) -> bool:
         """Return whether an item passes a filter such as `addedAt>` or `title=`."""
-        found = _FILTER.match(name)
-        if found is None:
-            raise FilterError(name)
-        if (of := found["kind"]) not in (None, item.kind.word):
+        of, field_name, operator = parts_of(name)
+        if of is not None and of != item.kind.word:
             parents = {parent.kind.word: parent for parent in self.parents(item)}
             if of not in parents:
                 raise FilterError(name)
             item = parents[of]
-        value = self._value(item, found["field"], states)
-        return any(
-            _compare(value, found["operator"], each) for each in wanted.split(",")
-        )
+        value = self._value(item, field_name, states)
+        return any(passes(value, operator, each) for each in wanted.split(","))
 
     def _value(self, item: Item, name: str, states: States) -> Any:
         """Return what an item has in a field that one can filter or sort by."""
@@ -707,7 +569,7 @@ class PlexItems(PlexServer):
         match title:
             case Movie():
                 guid = (
-                    _old_guid(title.ids, title.key, ("imdb", "themoviedb"))
+                    old_guid(title.ids, title.key, ("imdb", "themoviedb"))
                     if legacy
                     else self._new_guid(item, "movie", title)
                 )
@@ -716,7 +578,7 @@ class PlexItems(PlexServer):
                 show = title if isinstance(title, Show) else title.show
                 return self._series_guids(item, title, show, chosen, legacy=legacy)
         guids = [
-            _plex_guid(_key(self.title(each)), each.kind.word)
+            plex_guid(_key(self.title(each)), each.kind.word)
             for each in (item, *self.parents(item))
         ]
         return [chosen or guids[0], *guids[1:]]
@@ -733,7 +595,7 @@ class PlexItems(PlexServer):
         """Return the guids of a series, a season or an episode."""
         parents = self.parents(item)
         if legacy:
-            of_show = _old_guid(show.ids, show.key, ("thetvdb", "themoviedb"))
+            of_show = old_guid(show.ids, show.key, ("thetvdb", "themoviedb"))
         else:
             show_item = parents[-1] if parents else item
             of_show = self._guids.get(show_item) or self._new_guid(
@@ -743,9 +605,9 @@ class PlexItems(PlexServer):
             guids = [of_show]
             if not isinstance(title, Show):
                 number = title.season if isinstance(title, Episode) else title.number
-                guids.insert(0, _plex_guid(Season(show, number).key, "season"))
+                guids.insert(0, plex_guid(Season(show, number).key, "season"))
             if isinstance(title, Episode):
-                guids.insert(0, _plex_guid(title.key, "episode"))
+                guids.insert(0, plex_guid(title.key, "episode"))
         elif of_show.startswith("local://"):
             guids = [f"local://{self.key_of(each)}" for each in (item, *parents)]
         else:
@@ -763,7 +625,7 @@ class PlexItems(PlexServer):
         """Return the guid that an agent of today gives: what it knows nowhere is local."""
         if title.ids == ExternalIds():
             return f"local://{self.key_of(item)}"
-        return _plex_guid(title.key, kind)
+        return plex_guid(title.key, kind)
 
     def _remember_keys(self, item: Item, title: Title | str) -> None:
         """Let the descriptions find the keys of an item and of what it is in."""
@@ -785,7 +647,7 @@ class PlexItems(PlexServer):
         return {
             "ratingKey": self.rating_key(key),
             "key": f"{path}/children",
-            "guid": _plex_guid(key, "artist"),
+            "guid": plex_guid(key, "artist"),
             "type": "artist",
             "title": name,
             "summary": "",
@@ -856,7 +718,12 @@ class PlexItems(PlexServer):
         return known or super()._added(key)
 
     def _item_added(self, item: Item) -> int:
-        """Return when an item came to the server, in seconds since 1970."""
+        """Return when an item came to the server, in seconds since 1970.
+
+        Tracks came with their album.
+        """
+        if item.kind is Kind.TRACK:
+            item = self.parents(item)[0]
         if item.number >= len(self._titles[item.kind]):
             return self._added(_key(self.title(item)))
         if self._added_at:
@@ -878,130 +745,22 @@ class PlexItems(PlexServer):
             of_group = list(group)
             low, high = min(of_group), max(of_group)
             episodes = library.episodes[low : high + 1]
-            form = self._season_form(season, episodes[0])
-            legacy = self._is_legacy(Item(Kind.SEASON, season))
+            season_guid, show_guid = self.guids(Item(Kind.SEASON, season))
+            form = SeasonForm.of(
+                Season(episodes[0].show, episodes[0].season),
+                self._fixed_key(Kind.SEASON, season),
+                self._fixed_key(Kind.SHOW, library.show_of_season(season)),
+                (season_guid, show_guid),
+                super().metadata(episodes[0])["Director"][0],
+            )
             for number in of_group:
                 episode = episodes[number - low]
                 item = Item(Kind.EPISODE, number)
                 added = self._item_added(item)
                 key = self._fixed_key(Kind.EPISODE, number)
                 state = states.get(item) if states else None
-                chosen = self._guids.get(item) if self._guids else None
-                guid = chosen or form.guid(episode, key)
-                yield form.episode(
-                    episode,
-                    key,
-                    guid,
-                    added,
-                    to_xml("", state.attributes())[1:-2] if state else "",
-                    _guids_xml(episode.ids)
-                    if extent.guids
-                    and not legacy
-                    and guid.startswith("plex://")
-                    and "Guid" not in extent.without
-                    else "",
-                    extent,
-                )
-
-    def _season_form(self, season: int, episode: Episode) -> _SeasonForm:
-        """Return what the episodes of a season have in common."""
-        show = episode.show
-        of_season = Season(show, episode.season)
-        number = self.library.show_of_season(season)
-        season_key = self._fixed_key(Kind.SEASON, season)
-        show_key = self._fixed_key(Kind.SHOW, number)
-        show_path = f"/library/metadata/{show_key}"
-        season_path = f"/library/metadata/{season_key}"
-        season_guid, show_guid = self.guids(Item(Kind.SEASON, season))
-        slug = escape(show.title.lower().replace(" ", "-"))
-        director = super().metadata(episode)["Director"][0]
-        return _SeasonForm(
-            season_guid=season_guid,
-            before_guid=(
-                f' parentRatingKey="{season_key}" grandparentRatingKey="{show_key}"'
-            ),
-            before_title=(
-                f' parentGuid="{escape(season_guid)}"'
-                f' grandparentGuid="{escape(show_guid)}"'
-                f' grandparentSlug="{slug}" type="episode"'
-            ),
-            before_index=(
-                f' grandparentKey="{show_path}" parentKey="{season_path}"'
-                f' grandparentTitle="{escape(show.title)}"'
-                f' parentTitle="{of_season.title}" contentRating="TV-14"'
-            ),
-            before_year=f' parentIndex="{episode.season}" audienceRating="8.0"',
-            show_path=show_path,
-            season_path=season_path,
-            after_added=(
-                ' audienceRatingImage="themoviedb://image.rating" chapterSource="media"'
-            ),
-            director=to_xml("Director", director),
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class _SeasonForm:
-    """What the episodes of a season have in common, as pieces of XML."""
-
-    season_guid: str
-    before_guid: str
-    before_title: str
-    before_index: str
-    before_year: str
-    show_path: str
-    season_path: str
-    after_added: str
-    director: str
-
-    def guid(self, episode: Episode, key: int) -> str:
-        """Return the guid of an episode."""
-        if self.season_guid.startswith("plex://"):
-            return _plex_guid(episode.key, "episode")
-        if self.season_guid.startswith("local://"):
-            return f"local://{key}"
-        base, _, language = self.season_guid.partition("?")
-        return f"{base}/{episode.number}?{language}"
-
-    def episode(
-        self,
-        episode: Episode,
-        key: int,
-        guid: str,
-        added: int,
-        state: str,
-        guids: str,
-        extent: Extent,
-    ) -> str:
-        """Return an episode as XML."""
-        path = f"/library/metadata/{key}"
-        duration = episode.runtime // timedelta(milliseconds=1)
-        director = "" if "Director" in extent.without else self.director
-        media = ""
-        if "Media" not in extent.without:
-            media = (
-                f'<Media id="{key}" duration="{duration}" bitrate="4211" width="1920"'
-                ' height="1080" aspectRatio="1.78" audioChannels="6" audioCodec="ac3"'
-                ' videoCodec="h264" videoResolution="1080" container="mkv"'
-                ' videoFrameRate="24p" videoProfile="high">'
-                f'<Part id="{key}" key="/library/parts/{key}/1/file.mkv"'
-                f' duration="{duration}" file="/data/video/{key}.mkv"'
-                ' size="1474560000" container="mkv" videoProfile="high"/></Media>'
-            )
-        inner = f"{guids}{director}{media}"
-        return (
-            f'<Video ratingKey="{key}" key="{path}"{self.before_guid}'
-            f' guid="{escape(guid)}"{self.before_title} title="{escape(episode.title)}"'
-            f'{self.before_index} summary="{escape(episode.summary)}" index="{episode.number}"'
-            f'{self.before_year} year="{episode.aired.year}"'
-            f' thumb="{path}/thumb/{added}" art="{self.show_path}/art/{added}"'
-            f' parentThumb="{self.season_path}/thumb/{added}"'
-            f' grandparentThumb="{self.show_path}/thumb/{added}"'
-            f' grandparentArt="{self.show_path}/art/{added}" duration="{duration}"'
-            f' originallyAvailableAt="{episode.aired.isoformat()}" addedAt="{added}"'
-            f' updatedAt="{added}"{self.after_added}{state}'
-            + (f">{inner}</Video>" if inner else "/>")
-        )
+                guid = self._guids.get(item) or form.guid(episode, key)
+                yield form.episode(episode, key, guid, added, state, extent)
 
 
 def _kind(title: Title | str) -> Kind | None:
@@ -1028,75 +787,3 @@ def _kind(title: Title | str) -> Kind | None:
 def _key(title: Title | str) -> str:
     """Return what tells a title, or an artist, from any other."""
     return f"artist/{title}" if isinstance(title, str) else title.key
-
-
-def _plex_guid(key: str, kind: str) -> str:
-    """Return the id in Plex's own database, as the webhooks have it."""
-    return f"plex://{kind}/{stable_hex('plex', key, length=24)}"
-
-
-def plex_id(title: Movie | Show) -> str:
-    """Return the id of a film or a series in Plex's own database."""
-    return stable_hex("plex", title.key, length=24)
-
-
-def _old_guid(ids: ExternalIds, key: str, agents: tuple[str, ...]) -> str:
-    """Return the guid that one of these agents of old gives."""
-    known = {"imdb": ids.imdb, "themoviedb": ids.tmdb, "thetvdb": ids.tvdb}
-    for agent in agents:
-        if known[agent] is not None:
-            return f"com.plexapp.agents.{agent}://{known[agent]}?lang=en"
-    return f"com.plexapp.agents.none://{stable_hex('none', key, length=40)}?lang=xn"
-
-
-def _guids_xml(ids: ExternalIds) -> str:
-    """Return ids as elements."""
-    return "".join(f'<Guid id="{name}://{value}"/>' for name, value in ids.items())
-
-
-def _compare(value: Any, operator: str, wanted: str) -> bool:
-    """Return whether a value is what a filter wants.
-
-    The last sign of the operator is that between name and value: `addedAt>` is `>=`, and a
-    text is to contain what is wanted unless it says `title=`, which is `==`.
-    """
-    if value is None:
-        return operator == "!"
-    if isinstance(value, str):
-        wanted = wanted.casefold()
-        match operator:
-            case "=":
-                return value == wanted
-            case "!=":
-                return value != wanted
-            case "!":
-                return wanted not in value
-            case "" if value.startswith(("plex://", "com.", "local://")):
-                return value == wanted
-            case _:
-                return wanted in value
-    number = _number(wanted)
-    match operator:
-        case ">>":
-            return bool(value > number)
-        case "<<":
-            return bool(value < number)
-        case ">":
-            return bool(value >= number)
-        case "<":
-            return bool(value <= number)
-        case "!":
-            return bool(value != number)
-        case _:
-            return bool(value == number)
-
-
-def _number(wanted: str) -> float:
-    """Return the number a filter wants; `-7d` is seven days ago."""
-    if ago := _AGO.match(wanted):
-        moment = datetime.now(UTC) - int(ago["count"]) * _UNITS[ago["unit"]]
-        return moment.timestamp()
-    try:
-        return float(wanted)
-    except ValueError:
-        raise FilterError(wanted) from None

@@ -16,7 +16,7 @@ from .library import Library
 from .plex import PlexPlayer
 from .plex_accounts import PlexAccounts, PlexUser
 from .plex_activity import HistoryEntry, PlexActivity, PlexSession, milliseconds, poster
-from .plex_items import Extent, FilterError, Item, Kind, Section
+from .plex_filters import FilterError
 from .plex_markup import (
     DECLARATION,
     container_response,
@@ -24,6 +24,7 @@ from .plex_markup import (
     to_xml,
     wants_json,
 )
+from .plex_sections import Extent, Item, Kind, Section
 from .stand_in import HOST, StandIn
 
 VERSION = "1.43.0.10492-121068a07"

@@ -35,8 +35,8 @@ from .plex import PlexPlayer
 from .plex_accounts import PlexAccounts, PlexUser
 from .plex_activity import Delivery, HistoryEntry, PlexSession
 from .plex_discover import DISCOVER_HOSTS, PlexDiscover
-from .plex_items import Item, Kind, ViewState
 from .plex_media_server import PlexMediaServer
+from .plex_sections import Item, Kind, ViewState
 from .plex_tv import PLEX_TV_HOSTS, Connection, Pin, PlexTv, Resource
 from .stand_in import has_token
 from .tls_proxy import TlsProxy
@@ -169,6 +169,18 @@ class PlexStandIn:
         ):
             environment[name] = environment[name.lower()] = value
         return environment
+
+    async def lose_internet(self) -> None:
+        """Let nobody reach plex.tv and the catalogue; media servers stay where they are."""
+        await self.proxy.stop()
+        await self.tv.stop()
+        await self.discover.stop()
+
+    async def regain_internet(self) -> None:
+        """Let plex.tv and the catalogue be reached again."""
+        await self.tv.start()
+        await self.discover.start()
+        self.proxy.start()
 
     # Who and where
 

@@ -1,7 +1,8 @@
 """What stand-ins that listen have in common: a port of their own, a log, and faults.
 
 A stand-in serves on the event loop it was started on. Its clients may be anywhere else: in
-threads of the same process or in another one.
+threads of the same process or in another one. One that blocks that event loop waits for
+itself until it gives up, as a fault of that kind deserves.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ HOST = "127.0.0.1"
 _BACKLOG = 128
 _TLS_HANDSHAKE = 0x16
 _SHUTDOWN = 0.05
+# Longer than any leap a test makes in time: connections do not end by themselves.
+_KEEP_ALIVE = 1e10
 
 # What a client proves itself with does not belong in a log: that there was one does.
 _SECRETS = frozenset({"authorization", "x-plex-token"})
@@ -177,6 +180,7 @@ class StandIn:
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=_SHUTDOWN,
+            keepalive_timeout=_KEEP_ALIVE,
         )
         await self._runner.setup()
         self._port.open()

@@ -599,6 +599,30 @@ async def test_a_file_that_is_damaged_while_home_assistant_runs(
     await reopened(hass, again)
 
 
+async def test_a_month_that_is_damaged_while_home_assistant_runs_goes_on(
+    hass: HomeAssistant, disk: Disk, history: History
+) -> None:
+    play = await record(history, movie(1))
+    again = await reopened(hass, history)
+    path = disk.path(NOVEMBER)
+    whole = path.read_bytes()
+    path.write_bytes(b"\xff")
+    for query in (None, "film", '"'):
+        assert await again.async_plays(query=query) == []
+    with pytest.raises((KeyError, UnreadableStoreError)):
+        await again.async_change(play.id, lambda _: None)
+
+    await record(again, movie(2))
+
+    assert path.read_bytes() == b"\xff"
+    assert list(again.unreadable) == [str(path)]
+    assert disk.names() == [NOVEMBER, f"{NOVEMBER}.0001"]
+    path.write_bytes(whole)
+    await again.async_reload_unreadable()
+    assert len(await again.async_plays()) == len(again.index) == 2
+    await reopened(hass, again)
+
+
 async def test_what_has_been_mended_may_be_another_version_of_it(
     hass: HomeAssistant, disk: Disk, history: History
 ) -> None:

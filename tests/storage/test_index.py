@@ -105,6 +105,20 @@ def test_titles_are_joined_when_an_id_says_so(index: PlayIndex) -> None:
         assert len(index.times(movie(1, ids=ids, **nameless))) == 3
 
 
+def test_titles_that_are_joined_keep_all_of_their_plays(index: PlayIndex) -> None:
+    nameless = {"title": None, "year": None}
+    for number in range(6):
+        ids = {"tmdb": 1} if number % 2 else {"imdb": "tt1"}
+        index.add(play(movie(1, ids=ids, **nameless), number), 0)
+    both = movie(1, ids={"tmdb": 1, "imdb": "tt1"}, **nameless)
+    index.add(play(both, 6), 0)
+    first = play(movie(1, ids={"imdb": "tt1"}, **nameless))
+
+    assert len(index.times(first.title)) == 7
+    index.remove(first, 0)
+    assert len(index.times(both)) == 6
+
+
 def test_a_name_joins_what_no_id_keeps_apart(index: PlayIndex) -> None:
     index.add(play(movie(1, ids={})), 0)
     index.add(play(movie(1, ids={"tmdb": 1}, title=None), 1), 0)

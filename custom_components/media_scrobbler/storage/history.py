@@ -162,12 +162,17 @@ class History:
             return
         async with self._lock:
             for part in [part for part in self._parts if part.unreadable]:
+                try:
+                    plays = await self._hass.async_add_executor_job(
+                        self._read_part, part
+                    )
+                except UnreadableStoreError as err:
+                    part.unreadable = str(err)
+                    continue
                 # It may have been readable at the start.
                 self._index.forget(part.number)
-                latest = await self._hass.async_add_executor_job(
-                    self._index_part, part, self._index
-                )
-                if latest is not None:
+                part.unreadable = None
+                if (latest := _index(part, plays, self._index)) is not None:
                     self._note_last(latest)
         self._on_trouble()
 
@@ -194,7 +199,12 @@ class History:
         for name in sorted(name for name in names if _PART_NAME.fullmatch(name)):
             part = _Part(len(parts), name)
             parts.append(part)
-            latest = self._index_part(part, index)
+            try:
+                plays = self._read_part(part)
+            except UnreadableStoreError as err:
+                part.unreadable = str(err)
+                continue
+            latest = _index(part, plays, index)
             _yield_to_loop()
             if last is None or (latest and latest.watched_at >= last.watched_at):
                 last = latest
@@ -207,22 +217,6 @@ class History:
             return [play_from_dict(entry) for entry in stored["plays"]]
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"a play is damaged: {err!r}") from err
-
-    def _index_part(self, part: _Part, index: PlayIndex) -> Play | None:
-        """Index a part, in the executor, and return its latest play.
-
-        A part that cannot be read is noted as such and left alone.
-        """
-        try:
-            plays = self._read_part(part)
-        except UnreadableStoreError as err:
-            part.unreadable = str(err)
-            return None
-        part.unreadable = None
-        for play in plays:
-            index.add(play, part.number)
-            part.span(play)
-        return max(plays, key=lambda play: play.watched_at, default=None)
 
     async def _open(self, part: _Part) -> dict[str, bytes]:
         """Bring a part into memory, with the lock held; raises UnreadableStoreError."""
@@ -545,6 +539,14 @@ class History:
 def _yield_to_loop() -> None:
     """Let the event loop have its turn, which a busy thread would keep waiting."""
     time.sleep(0)
+
+
+def _index(part: _Part, plays: list[Play], index: PlayIndex) -> Play | None:
+    """Index the plays of a part and return the latest."""
+    for play in plays:
+        index.add(play, part.number)
+        part.span(play)
+    return max(plays, key=lambda play: play.watched_at, default=None)
 
 
 def _decoded(plays: dict[str, bytes]) -> Iterator[Play]:
