@@ -1,5 +1,6 @@
 """The connection to a server that has been signed in to."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 import logging
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
+LEAVE_TIMEOUT = 15
+"""Seconds that each farewell to a server may take."""
+
 CHECK_INTERVAL = timedelta(minutes=5)
 """How often a server is asked whether it is still there: one small request."""
 
@@ -63,26 +67,39 @@ async def async_leave(
 ) -> None:
     """Take back what a server has of us: the webhook, and the token if it is ours.
 
-    A token that a person has pasted is that person's. What cannot be done now is logged
-    and left: the entry is going.
+    A token that a person has pasted is that person's, and one that another server is
+    signed in to with stays. What cannot be done now is logged and left: the entry is going.
     """
     if CONF_URL not in entry.data:
         return
     client = await async_create_client(hass, kind, entry.data)
+    token = entry.data.get(CONF_ACCOUNT_TOKEN)
+    is_shared = token is not None and any(
+        other.data.get(CONF_ACCOUNT_TOKEN) == token
+        for other in hass.config_entries.async_entries(DOMAIN)
+        if other.entry_id != entry.entry_id
+    )
+    url = entry.data.get(CONF_REGISTERED_URL)
     try:
-        if (url := entry.data.get(CONF_REGISTERED_URL)) is not None:
-            await client.async_remove_webhooks([url])
-    except MediaServerError as err:
+        async with asyncio.timeout(LEAVE_TIMEOUT):
+            if url is not None:
+                await client.async_remove_webhooks([url])
+    except (MediaServerError, TimeoutError) as err:
         _LOGGER.warning(
             "The webhook of %s could not be removed from the server: %s",
             entry.title,
-            err.reason,
+            _reason(err),
         )
     try:
-        if entry.data.get(CONF_OBTAINED):
-            await client.async_sign_out()
-    except MediaServerError as err:
-        _LOGGER.warning("%s could not be signed out: %s", entry.title, err.reason)
+        async with asyncio.timeout(LEAVE_TIMEOUT):
+            if entry.data.get(CONF_OBTAINED) and not is_shared:
+                await client.async_sign_out()
+    except (MediaServerError, TimeoutError) as err:
+        _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
+
+
+def _reason(err: Exception) -> str:
+    return err.reason if isinstance(err, MediaServerError) else "no answer in time"
 
 
 class Connection(DataUpdateCoordinator[ServerInfo]):

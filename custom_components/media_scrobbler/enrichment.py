@@ -12,7 +12,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .domain.media_server import MediaServer, MediaServerError
+from .domain.media_server import MediaServer, MediaServerError, SignInError
 from .domain.title import MediaType, Title, combine
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ class Enrichment:
                     # the others: it may be the only one that the server fails at.
                     _LOGGER.debug("A title could not be completed: %s", err.reason)
                     self._queue.move_to_end(key)
+                    if isinstance(err, SignInError):
+                        await self._connection.async_request_refresh()
                     break
                 self._queue.pop(key, None)
                 if title == wanting.title:

@@ -9,7 +9,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
-from .domain.media_server import MediaServer, MediaServerError, NowPlaying
+from .domain.media_server import MediaServer, MediaServerError, NowPlaying, SignInError
 from .domain.playback import Playback, PlaybackState
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ class NowPlayingWatch:
             playing = await self._client.async_now_playing()
         except MediaServerError as err:
             _LOGGER.debug("What plays now is unknown: %s", err.reason)
+            if isinstance(err, SignInError) and self._server.connection is not None:
+                await self._server.connection.async_request_refresh()
         else:
             self._show(playing, asked_at)
 

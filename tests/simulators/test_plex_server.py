@@ -117,7 +117,7 @@ async def receiver(plex: PlexStandIn) -> AsyncGenerator[Receiver]:
 
 def pin_login(**options: Any) -> Any:
     """Return plexapi's way to sign in."""
-    return MyPlexPinLogin(**options)  # type: ignore[no-untyped-call]
+    return MyPlexPinLogin(**options)
 
 
 async def sections_of(server: PlexServer) -> list[Any]:

@@ -88,7 +88,7 @@ async def test_accounts_are_remembered(
     await again.async_load()
 
     assert list(again) == list(accounts)
-    assert again.get("s:7") == Account("s", "7", "alice")
+    assert again.get("s:7") == Account("s", "7", "alice", active=True)
     assert again.get("s:8") is None
     assert again.get("") is None
     assert again.get("s:7:8") is None
@@ -97,7 +97,7 @@ async def test_accounts_are_remembered(
     again.forget("unheard of")
     await again.async_saved()
     assert disk.read("accounts") == {
-        "accounts": [{"server_id": "t", "id": "7", "name": "bob"}]
+        "accounts": [{"server_id": "t", "id": "7", "name": "bob", "active": True}]
     }
 
 

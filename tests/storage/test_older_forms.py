@@ -160,9 +160,9 @@ async def test_accounts(hass: HomeAssistant, disk: Disk, version: str) -> None:
     await accounts.async_load()
 
     assert list(accounts) == [
-        Account("01SERVERPLEX", "1", "alice"),
-        Account("01SERVERPLEX", "anonymous", None),
-        Account("01SERVERJELLY", "name:Bob", "Bob"),
+        Account("01SERVERPLEX", "1", "alice", active=True),
+        Account("01SERVERPLEX", "anonymous", None, active=True),
+        Account("01SERVERJELLY", "name:Bob", "Bob", active=True),
     ]
     accounts.note("elsewhere", Party("7", "carol"))
     accounts.forget("elsewhere")

@@ -58,8 +58,10 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         return MediaEvent(**common, ignored=ignored)
     title = parse_title(metadata, server.id)
     if title is None:
+        kind = metadata.text("type")
+        reason = f"items of type {kind} are not recorded"
         return MediaEvent(
-            **common, ignored=f"{metadata.text('type') or 'nothing'} is not recorded"
+            **common, ignored=reason if kind else "Metadata does not name a type"
         )
     common["titles"] = (title,)
     if is_rating:

@@ -16,7 +16,7 @@ from .writer import Writer
 _LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
-MINOR_VERSION = 1
+MINOR_VERSION = 2
 
 MAX_ACCOUNTS = 500
 """Accounts remembered per server; further ones are not recorded."""
@@ -167,5 +167,5 @@ def _account(stored: dict[str, Any]) -> Account:
     server_id, account_id, name = stored["server_id"], stored["id"], stored.get("name")
     if not all(isinstance(value, str) for value in (server_id, account_id, name or "")):
         raise TypeError(f"{stored} is no account")
-    # Before servers could be asked for their accounts, every account had been active.
+    # In version 1.1, every account that was known had been active.
     return Account(server_id, account_id, name, bool(stored.get("active", True)))
