@@ -310,7 +310,7 @@ async def test_disk_is_full(
             await until(hass, lambda: slow.hits)
             with disk.full():
                 await wait_for(hass, duration=6720)
-                assert not_written(hass)
+                await until(hass, lambda: not_written(hass))
         await until(hass, lambda: not not_written(hass))
         await send(hass, client, entry, home.bare(LOW_WATER))
         await wait_for(hass, show_ids=SHOW_IDS)
