@@ -311,7 +311,8 @@ class Scrobbler:
             )
             return answer(outcome, reason, watcher.viewers)
 
-        poster = artwork or server.artwork_of(event)
+        # Before the player goes on to something else.
+        poster = (artwork or server.artwork_of(event)) if event.completed else None
         action = server.play_on(event, artwork, now)
         if action is not None:
             self._publish_playback(server, watcher, event, action)

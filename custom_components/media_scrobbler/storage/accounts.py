@@ -125,12 +125,10 @@ class Accounts:
                 return None
             account_id = party.id or f"name:{party.name}"
             return self._put(Account(server_id, account_id, party.name, active))
-        noted = replace(
-            account,
-            name=party.name or account.name,
-            active=account.active or active,
-        )
-        return account if noted == account else self._put(noted)
+        name = party.name or account.name
+        if name == account.name and (account.active or not active):
+            return account
+        return self._put(replace(account, name=name, active=account.active or active))
 
     @callback
     def forget(self, server_id: str) -> None:
