@@ -600,7 +600,10 @@ class Walk:
         await self.tick(self.erik.name)
         await self.picture("Who watches on the Jellyfin server")
         await self.submit()
-        await self.see(flow, server.server.name)
+        await self.see(flow, "Jellyfin server")
+        await expect(flow.get_by_role("textbox", name="Device name")).to_have_value(
+            server.server.name
+        )
         await self.picture("The Jellyfin server is added")
         await flow.get_by_role("button", name="Skip and finish").click()
         await self.flow_is_over()
