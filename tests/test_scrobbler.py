@@ -1042,10 +1042,65 @@ async def test_held_plays_that_cannot_be_written(
         said = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD, CAROL_AT_PLEX)
         assert said["outcome"] == "held"
         assert "not be written" in said["reason"]
+        assert issues(hass) == {"inbox_not_written"}
     await hass.async_block_till_done(wait_background_tasks=True)
 
+    assert issues(hass) == set()
     carol = await add_viewer(hass, "Carol", [plex.key(CAROL_AT_PLEX)])
     assert await titles_of(hass, carol) == ["The Salt Road"]
+
+
+async def test_an_account_that_cannot_be_written(
+    hass: HomeAssistant, disk: Disk, soon: None, plex: Plex
+) -> None:
+    with disk.blocked("accounts"):
+        assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
+        assert issues(hass) == {"inbox_not_written"}
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert issues(hass) == set()
+
+
+async def test_removing_a_server_whose_held_plays_could_not_be_written(
+    hass: HomeAssistant, disk: Disk, plex: Plex
+) -> None:
+    assert await scrobble(plex, LOW_WATER, CAROL_AT_PLEX) == "held"
+    with disk.full():
+        assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
+    assert issues(hass) == {"inbox_not_written"}
+
+    await hass.config_entries.async_remove(plex.entry.entry_id)
+    await hass.async_block_till_done()
+
+    assert issues(hass) == set()
+
+
+async def test_held_plays_that_cannot_be_read(
+    hass: HomeAssistant, plex: Plex, restart: Restart
+) -> None:
+    """They stay as they are, and are adopted at the start after they have been mended."""
+    assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
+    disk = Disk.of(hass)
+    (name,) = (name for name in disk.names() if name.startswith("inbox."))
+    path = disk.path(name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    again, client = await restart()
+    assert (
+        await scrobble(replace(plex, client=client), LOW_WATER, CAROL_AT_PLEX) == "held"
+    )
+    assert issues(again) == {"inbox_unreadable"}
+    carol = await add_viewer(again, "Carol", [plex.key(CAROL_AT_PLEX)])
+    assert await titles_of(again, carol) == ["Low Water"]
+    assert path.read_bytes() == whole[:-20]
+
+    path.write_bytes(whole)
+    mended, _ = await restart()
+
+    assert issues(mended) == set()
+    entry = mended.config_entries.async_get_entry(carol.entry_id)
+    assert entry is not None
+    assert await titles_of(mended, entry) == ["Low Water", "The Salt Road"]
 
 
 async def test_an_unreadable_month_takes_no_play_with_it(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from itertools import batched
+from itertools import batched, chain
 
 from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
@@ -34,16 +34,38 @@ class InboxFullError(Exception):
 class Inbox:
     """Keeps a history for each account that is nobody's."""
 
-    def __init__(self, hass: HomeAssistant, accounts: Accounts) -> None:
-        """Start with nothing in memory."""
+    def __init__(
+        self, hass: HomeAssistant, accounts: Accounts, on_trouble: Callable[[], None]
+    ) -> None:
+        """Start with nothing in memory.
+
+        `on_trouble` is called whenever `failing` or `unreadable` may have changed.
+        """
         self._hass = hass
         self._accounts = accounts
+        self._on_trouble = on_trouble
         self.histories: dict[str, History] = {}
         self._moving = asyncio.Lock()
 
+    @property
+    def failing(self) -> bool:
+        """Return whether something could not be written and waits in memory."""
+        return any(history.failing for history in self.histories.values())
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why."""
+        return dict(
+            chain.from_iterable(
+                history.unreadable.items() for history in self.histories.values()
+            )
+        )
+
     def _history(self, account: Account) -> History:
         if (history := self.histories.get(account.key)) is None:
-            history = History(self._hass, f"inbox.{account.slug}")
+            history = History(
+                self._hass, f"inbox.{account.slug}", on_trouble=self._on_trouble
+            )
             self.histories[account.key] = history
         return history
 
@@ -99,6 +121,7 @@ class Inbox:
         """Remove what is kept for an account."""
         await self._history(account).async_remove()
         self.histories.pop(account.key, None)
+        self._on_trouble()
 
     async def async_flush(self) -> None:
         """Try to write what is waiting, as when Home Assistant stops."""

@@ -1,5 +1,6 @@
 """Repair issues: what a person is told when something is wrong."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
@@ -18,37 +19,63 @@ def async_note_storage_trouble(
     unreadable: dict[str, str],
 ) -> None:
     """Open or close the issues about an entry's files."""
-    not_written = f"not_written_{entry.entry_id}"
-    if failing:
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            not_written,
-            is_fixable=False,
-            severity=ir.IssueSeverity.ERROR,
-            translation_key="not_written",
-            translation_placeholders={"viewer": entry.title},
-        )
-    else:
-        ir.async_delete_issue(hass, DOMAIN, not_written)
+    viewer = {"viewer": entry.title}
+    _note(
+        hass,
+        f"not_written_{entry.entry_id}",
+        "not_written" if failing else None,
+        viewer,
+    )
+    _note(
+        hass,
+        f"unreadable_{entry.entry_id}",
+        "unreadable" if unreadable else None,
+        {**viewer, "files": _listed(unreadable)},
+        data={"entry_id": entry.entry_id},
+    )
 
-    not_readable = f"unreadable_{entry.entry_id}"
-    if unreadable:
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            not_readable,
-            data={"entry_id": entry.entry_id},
-            is_fixable=True,
-            severity=ir.IssueSeverity.ERROR,
-            translation_key="unreadable",
-            translation_placeholders={
-                "viewer": entry.title,
-                "files": "\n".join(f"- `{path}`" for path in sorted(unreadable)),
-            },
-        )
-    else:
-        ir.async_delete_issue(hass, DOMAIN, not_readable)
+
+@callback
+def async_note_inbox_trouble(
+    hass: HomeAssistant, *, failing: bool, unreadable: dict[str, str]
+) -> None:
+    """Open or close the issues about the files of accounts that are nobody's."""
+    _note(hass, "inbox_not_written", "inbox_not_written" if failing else None, None)
+    _note(
+        hass,
+        "inbox_unreadable",
+        "inbox_unreadable" if unreadable else None,
+        {"files": _listed(unreadable)},
+    )
+
+
+def _listed(paths: Iterable[str]) -> str:
+    return "\n".join(f"- `{path}`" for path in sorted(paths))
+
+
+@callback
+def _note(
+    hass: HomeAssistant,
+    issue_id: str,
+    translation_key: str | None,
+    placeholders: dict[str, str] | None,
+    *,
+    data: dict[str, str | int | float | None] | None = None,
+) -> None:
+    """Open an issue, which can be fixed if it has data, or close it."""
+    if translation_key is None:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        data=data,
+        is_fixable=data is not None,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=translation_key,
+        translation_placeholders=placeholders,
+    )
 
 
 @callback

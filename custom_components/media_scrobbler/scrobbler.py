@@ -44,6 +44,7 @@ from .domain.play import Play, Source, SourceKind
 from .domain.rules import believed_time, is_identified, refusal
 from .domain.title import PLAYABLE, Title
 from .inbox import Inbox, InboxFullError
+from .issues import async_note_inbox_trouble
 from .published import event_data, viewer_data
 from .server import Server
 from .signals import signal_event
@@ -94,11 +95,11 @@ class Scrobbler:
         self.viewers: dict[str, Viewer] = {}
         # With those that have been disabled while something of theirs was not written.
         self._known_viewers: dict[str, Viewer] = {}
-        self.accounts = Accounts(hass)
+        self.accounts = Accounts(hass, on_trouble=self._inbox_trouble)
         self._links: dict[str, tuple[Viewer, ...]] = {}
         self._ignored: set[str] = set()
         self._discovered: set[str] = set()
-        self.inbox = Inbox(hass, self.accounts)
+        self.inbox = Inbox(hass, self.accounts, self._inbox_trouble)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:
@@ -447,6 +448,14 @@ class Scrobbler:
             await self._async_adopt([account.key])
             return Outcome.RECORDED, "completed, now that a viewer is linked"
         return Outcome.HELD, "waits until a viewer is linked to this account"
+
+    @callback
+    def _inbox_trouble(self) -> None:
+        async_note_inbox_trouble(
+            self._hass,
+            failing=self.inbox.failing or self.accounts.failing,
+            unreadable=self.inbox.unreadable,
+        )
 
     async def _async_adopt(self, keys: Iterable[str]) -> None:
         """Move held plays of accounts into the histories of their viewers."""

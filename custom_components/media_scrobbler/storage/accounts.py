@@ -1,7 +1,7 @@
 """The accounts that have been seen on the servers."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 import hashlib
 import logging
@@ -53,9 +53,13 @@ class Accounts:
     """All accounts of all servers."""
 
     def __init__(
-        self, hass: HomeAssistant, *, migrate: Migration | None = None
+        self,
+        hass: HomeAssistant,
+        *,
+        migrate: Migration | None = None,
+        on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start empty."""
+        """Start empty; `on_trouble` is called whenever `failing` has changed."""
         self._hass = hass
         self._store = ConfirmingStore(
             hass,
@@ -64,8 +68,13 @@ class Accounts:
             minor_version=MINOR_VERSION,
             migrate=migrate,
         )
-        self._writer = Writer(hass, self._store, self._snapshot)
+        self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._accounts: dict[str, dict[str, Account]] = {}
+
+    @property
+    def failing(self) -> bool:
+        """Return whether an account could not be written and waits in memory."""
+        return self._writer.failing
 
     async def async_load(self) -> None:
         """Read the accounts; without them, they are learned again as they watch."""
