@@ -1004,10 +1004,38 @@ async def test_a_rating_that_cannot_be_written(
         assert issues(hass) == {"not_written"}
         await hass.config_entries.async_reload(couple[0].entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
+    assert [event.data["viewer"] for event in ratings] == ["Bob", "Alice"]
 
     await scrobble(plex, THE_SALT_ROAD)
     for viewer in couple:
         assert (await plays_of(hass, viewer))[0]["rating"] == 8
+
+
+async def test_a_rating_that_is_changed_before_it_could_be_written(
+    hass: HomeAssistant, disk: Disk, soon: None, plex: Plex, alice: ConfigEntry[Any]
+) -> None:
+    ratings = async_capture_events(hass, EVENT_RATING)
+    with disk.full():
+        for rating in (8, 9):
+            said = await plex.report(PlexEvent.RATE, THE_SALT_ROAD, rating=rating)
+            assert said["outcome"] == "held"
+        assert ratings == []
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert [event.data["rating"] for event in ratings] == [9]
+
+
+async def test_removing_a_viewer_whose_rating_could_not_be_written(
+    hass: HomeAssistant, disk: Disk, plex: Plex, alice: ConfigEntry[Any]
+) -> None:
+    ratings = async_capture_events(hass, EVENT_RATING)
+    with disk.full():
+        await plex.report(PlexEvent.RATE, THE_SALT_ROAD, rating=8)
+    await hass.config_entries.async_remove(alice.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert ratings == []
+    assert issues(hass) == set()
 
 
 async def test_held_plays_that_cannot_be_adopted_yet(

@@ -111,7 +111,7 @@ class Viewer:
                 await recorded.saved
             except StorageWriteError:
                 self._hass.async_create_background_task(
-                    self._async_publish_later(recorded, source, poster),
+                    self._async_publish_play_later(recorded, source, poster),
                     f"publish {self.entry.entry_id}",
                 )
                 raise
@@ -121,13 +121,22 @@ class Viewer:
     async def async_rate(
         self, title: Title, rating: float | None, source: Source
     ) -> bool:
-        """Rate a title, or take its rating back; returns whether that is new."""
-        if not await self.ratings.async_set(title, rating, source.at):
-            return False
-        data = rating_data(self, title, rating, source)
-        self._hass.bus.async_fire(EVENT_RATING, data)
-        self._tell("unrated" if rating is None else "rated", data)
-        return True
+        """Rate a title, or take its rating back; returns whether that is new.
+
+        Raises UnreadableStoreError while ratings cannot be read, and StorageWriteError if
+        this one cannot be written now; it is published later then.
+        """
+        try:
+            changed = await self.ratings.async_set(title, rating, source.at)
+        except StorageWriteError:
+            self._hass.async_create_background_task(
+                self._async_publish_rating_later(title, rating, source),
+                f"publish {self.entry.entry_id}",
+            )
+            raise
+        if changed:
+            self._publish_rating(title, rating, source)
+        return changed
 
     async def async_correct_play(
         self, play_id: str, correct: Callable[[Play], Play]
@@ -188,12 +197,28 @@ class Viewer:
         await self.poster.async_remove()
         self._trouble()
 
-    async def _async_publish_later(
+    async def _async_publish_play_later(
         self, recorded: Recorded, source: Source, poster: bytes | None
     ) -> None:
         await self.history.async_settled()
         if not self.history.removed:
             self._publish_play(recorded, source, poster)
+
+    async def _async_publish_rating_later(
+        self, title: Title, rating: float | None, source: Source
+    ) -> None:
+        await self.ratings.async_settled()
+        # Unless the viewer is gone, or has rated the title otherwise meanwhile.
+        if not self.history.removed and self.ratings.get(title) == rating:
+            self._publish_rating(title, rating, source)
+
+    @callback
+    def _publish_rating(
+        self, title: Title, rating: float | None, source: Source
+    ) -> None:
+        data = rating_data(self, title, rating, source)
+        self._hass.bus.async_fire(EVENT_RATING, data)
+        self._tell("unrated" if rating is None else "rated", data)
 
     @callback
     def _publish_play(

@@ -108,6 +108,10 @@ class Ratings:
             await written
         return True
 
+    async def async_settled(self) -> None:
+        """Return when nothing waits to be written again."""
+        await self._writer.async_settled()
+
     async def async_flush(self) -> None:
         """Try to write what is waiting, as when Home Assistant stops."""
         await self._writer.async_flush()
