@@ -49,6 +49,20 @@ def async_note_inbox_trouble(
     )
 
 
+@callback
+def async_note_webhook_obstacle(
+    hass: HomeAssistant, entry: ConfigEntry[Any], obstacle: str | None
+) -> None:
+    """Open or close the issue about a server that takes no webhook of ours."""
+    _note(
+        hass,
+        f"webhook_{entry.entry_id}",
+        f"webhook_{obstacle}" if obstacle else None,
+        {"server": entry.title},
+        severity=ir.IssueSeverity.WARNING,
+    )
+
+
 def _listed(paths: Iterable[str]) -> str:
     return "\n".join(f"- `{path}`" for path in sorted(paths))
 
@@ -60,6 +74,7 @@ def _note(
     translation_key: str | None,
     placeholders: dict[str, str] | None,
     *,
+    severity: ir.IssueSeverity = ir.IssueSeverity.ERROR,
     data: dict[str, str | int | float | None] | None = None,
 ) -> None:
     """Open an issue, which can be fixed if it has data, or close it."""
@@ -72,27 +87,7 @@ def _note(
         issue_id,
         data=data,
         is_fixable=data is not None,
-        severity=ir.IssueSeverity.ERROR,
+        severity=severity,
         translation_key=translation_key,
         translation_placeholders=placeholders,
-    )
-
-
-@callback
-def async_note_webhook_obstacle(
-    hass: HomeAssistant, entry: ConfigEntry[Any], obstacle: str | None
-) -> None:
-    """Open or close the issue about a server that takes no webhook of ours."""
-    issue_id = f"webhook_{entry.entry_id}"
-    if obstacle is None:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        issue_id,
-        is_fixable=False,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=f"webhook_{obstacle}",
-        translation_placeholders={"server": entry.title},
     )

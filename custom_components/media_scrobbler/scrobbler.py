@@ -354,12 +354,7 @@ class Scrobbler:
                 for viewer in watcher.viewers or (None,)
             )
         )
-        order = list(Outcome)
-        # What is not on disk must not be hidden by what is.
-        return min(
-            results,
-            key=lambda result: (result[1] != _NOT_WRITTEN, order.index(result[0])),
-        )
+        return _foremost(results)
 
     async def _async_record(
         self,
@@ -408,8 +403,7 @@ class Scrobbler:
             await self._async_rate_by(viewer, title, rating, source)
             for viewer in watcher.viewers
         ]
-        order = list(Outcome)
-        return min(results, key=lambda result: order.index(result[0]))
+        return _foremost(results)
 
     async def _async_rate_by(
         self, viewer: Viewer, title: Title, rating: RatingChange, source: Source
@@ -548,6 +542,15 @@ class Scrobbler:
         async_dispatcher_send(
             self._hass, signal_event(server.entry.entry_id), "server", event_type, data
         )
+
+
+def _foremost(results: Iterable[tuple[Outcome, str]]) -> tuple[Outcome, str]:
+    """Return what to answer: what is not on disk must not be hidden by what is."""
+    order = list(Outcome)
+    return min(
+        results,
+        key=lambda result: (result[1] != _NOT_WRITTEN, order.index(result[0])),
+    )
 
 
 def _source(server: Server, event: MediaEvent, now: datetime) -> Source:
