@@ -100,6 +100,25 @@ async def test_address_changes_while_down(
     await until(hass, lambda: home.webhooks == [ours(entry, new)])
 
 
+async def test_address_changes_again_meanwhile(
+    hass: HomeAssistant, home: Home, address: str
+) -> None:
+    """An address that comes while the one before is being written is not forgotten."""
+    entry = await home.sign_in(hass)
+    await until(hass, lambda: "registered_url" in entry.data)
+    slow = home.plex.tv.faults if isinstance(home, PlexHome) else home.faults
+    with slow.slow(0.3):
+        for host in (98, 99):
+            await hass.config.async_update(internal_url=f"http://192.0.2.{host}:8123")
+        await until(
+            hass,
+            lambda: home.webhooks == [ours(entry, "http://192.0.2.98:8123")],
+        )
+    await quiet(hass, home.log)
+    await later(hass, minutes=6)
+    await until(hass, lambda: home.webhooks == [ours(entry, "http://192.0.2.99:8123")])
+
+
 async def test_from_outside(hass: HomeAssistant, home: Home, address: str) -> None:
     """A server elsewhere is told the address from outside."""
     outside = "https://home.example.org"

@@ -86,19 +86,19 @@ class WebhookRegistration:
     async def _async_reconcile(self) -> None:
         registered = self._entry.data.get(CONF_REGISTERED_URL)
         url = self.wanted_url()
+        # Whatever becomes due from here on is due again.
+        self._due = False
         try:
             await self._async_register(url, registered)
         except WebhookObstacleError as err:
-            self._due = False
             self._note(err.reason)
         except SignInError:
-            self._due = False
             self._entry.async_start_reauth(self._hass)
         except MediaServerError as err:
             # Tried again when the server has been reached the next time.
+            self._due = True
             _LOGGER.debug("The webhook could not be registered: %s", err.reason)
         else:
-            self._due = False
             self._note(None)
             if registered != url:
                 self._hass.config_entries.async_update_entry(
