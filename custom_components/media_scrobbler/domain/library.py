@@ -1,0 +1,51 @@
+"""Libraries: what a server holds, read page by page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .event import Party
+from .title import MediaType, Title
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A library of a server, and the kinds of titles in it, in the order to read them.
+
+    Shows come before their episodes, which have the ids of their show from there.
+    """
+
+    id: str
+    name: str
+    media_types: tuple[MediaType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item of a library; whether and when (UTC) an account has watched it, where asked for."""
+
+    title: Title
+    watched: bool | None = None
+    watched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a section's items of one kind.
+
+    `size` is how many items of the server the page stands for: one that cannot be
+    understood has no entry. `total` is how many there are in all.
+    """
+
+    entries: tuple[Entry, ...]
+    size: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A title that a server knows an account to have completed, at a time in UTC."""
+
+    account: Party
+    title: Title
+    watched_at: datetime
+    player: Party | None = None
