@@ -41,9 +41,12 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 1
 MINOR_VERSION = 1
 
-MAX_PART_TITLES = 1000
-MAX_PART_BYTES = 256 * 1024
-"""Size at which a further part begins: to decode one takes a few milliseconds."""
+MAX_PART_BYTES = 128 * 1024
+"""Size at which a further part begins.
+
+To decode one takes a millisecond and makes less than 2000 objects: with more, Python would
+look through all that are in memory again and again, and hold up the event loop meanwhile.
+"""
 
 TITLES_PER_PART = 800
 """How many titles there are between two that end a part by their item id, on average.
@@ -106,7 +109,6 @@ class _Part:
         self.complete = (
             self.complete
             or self.size >= MAX_PART_BYTES
-            or len(self.titles) >= MAX_PART_TITLES
             or crc32(item.encode()) % TITLES_PER_PART == 0
         )
 
@@ -276,10 +278,10 @@ class Library:
 
     async def _async_titles(self, items: Iterable[str]) -> dict[str, Title]:
         """Return the titles of items, with the lock held."""
-        wanted: dict[int, list[str]] = {}
+        wanted: dict[int, set[str]] = {}
         for item in items:
             if (row := self.index.row_of(item)) is not None:
-                wanted.setdefault(self.index.part_of(row), []).append(item)
+                wanted.setdefault(self.index.part_of(row), set()).add(item)
         if not wanted:
             return {}
         parts = self._contents.parts
@@ -332,26 +334,26 @@ class Library:
             for number, part in enumerate(contents.parts):
                 # The event loop has its turn, which a busy thread would keep waiting.
                 time.sleep(0)
-                titles = self._read_part(part)
-                for item, title in titles.items():
+                for item, title in self._read_part(part):
                     if item not in contents.forgotten:
                         contents.enter(item, title, number)
-                if part.section is None and part is contents.parts[-1]:
-                    _reopen(part, titles)
+            if contents.parts and (last := contents.parts[-1]).section is None:
+                _reopen(last, self._read_part(last))
         self._sweep(contents.names)
         return contents
 
-    def _read_part(self, part: _Part) -> dict[str, Title]:
-        """Read the titles of a part, in the executor; raises UnreadableStoreError."""
+    def _read_part(self, part: _Part) -> Iterator[tuple[str, Title]]:
+        """Yield the titles of a part, in the executor; raises UnreadableStoreError."""
         store = self._store(f"{self._key}.{part.name}")
         if (stored := store.read()) is None:
             raise UnreadableStoreError(f"{store.path} is missing")
         try:
-            return dict(_item(entry) for entry in stored["titles"])
+            for entry in stored["titles"]:
+                yield _item(entry)
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"{store.path} is damaged: {err!r}") from err
 
-    def _read_some(self, part: _Part, items: list[str]) -> Iterator[tuple[str, Title]]:
+    def _read_some(self, part: _Part, items: set[str]) -> Iterator[tuple[str, Title]]:
         """Yield titles of a part, in the executor; none of a part that cannot be read."""
         time.sleep(0)
         if part.titles is not None:
@@ -359,16 +361,14 @@ class Library:
                 yield item, _decoded(part.titles[item])
             return
         try:
-            titles = self._read_part(part)
+            for item, title in self._read_part(part):
+                if item in items:
+                    yield item, title
         except UnreadableStoreError as err:
             # Readable at the start and not any more: the next scan writes it anew.
             if part.name in self._on_disk:
                 self._on_disk.discard(part.name)
                 _LOGGER.warning("Titles of a library cannot be read: %s", err)
-            return
-        for item in items:
-            if item in titles:
-                yield item, titles[item]
 
     # Changing
 
@@ -712,10 +712,10 @@ def _item(stored: dict[str, Any]) -> tuple[str, Title]:
     return item, title
 
 
-def _reopen(part: _Part, titles: dict[str, Title]) -> None:
+def _reopen(part: _Part, titles: Iterable[tuple[str, Title]]) -> None:
     """Have further titles come to a part that has been read, if it has room for them."""
     name, part.titles = part.name, {}
-    for item, title in titles.items():
+    for item, title in titles:
         part.put(item, orjson.dumps(title_to_dict(title)))
     part.name = name
     if part.complete:
