@@ -8,7 +8,8 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 
-from ..domain.title import Title, combine, identities, name_identity, same_title
+from ..domain.title import Title, combine
+from ..domain.title_map import TitleMap
 from .codec import time_from_text, title_from_dict, title_to_dict
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import Writer
@@ -42,7 +43,7 @@ class Ratings:
             hass, key, version=VERSION, minor_version=MINOR_VERSION, migrate=migrate
         )
         self._ratings: list[_Rating] = []
-        self._by_identity: dict[str, list[_Rating]] = {}
+        self._by_title = TitleMap[_Rating]()
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._unreadable: str | None = None
         self._loaded = False
@@ -82,7 +83,7 @@ class Ratings:
 
     def get(self, title: Title) -> float | None:
         """Return a title's rating."""
-        rating = self._find(title)
+        rating = self._by_title.find(title)
         return rating.value if rating else None
 
     async def async_set(
@@ -96,7 +97,7 @@ class Ratings:
         await self.async_load()
         if self._unreadable:
             raise UnreadableStoreError(self._unreadable)
-        known = self._find(title)
+        known = self._by_title.find(title)
         if (known.value if known else None) == value:
             return False
         if known is not None:
@@ -147,29 +148,10 @@ class Ratings:
             ]
         }
 
-    def _find(self, title: Title) -> _Rating | None:
-        for key in _keys(title):
-            for rating in self._by_identity.get(key, ()):
-                if same_title(rating.title, title):
-                    return rating
-        return None
-
     def _add(self, rating: _Rating) -> None:
         self._ratings.append(rating)
-        for key in _keys(rating.title):
-            self._by_identity.setdefault(key, []).append(rating)
+        self._by_title.add(rating.title, rating)
 
     def _discard(self, rating: _Rating) -> None:
         self._ratings.remove(rating)
-        for key in _keys(rating.title):
-            self._by_identity[key].remove(rating)
-
-
-def _keys(title: Title) -> list[str]:
-    keys = [
-        f"{title.media_type} {kind} {value}"
-        for kind, value in identities(title).items()
-    ]
-    if (name := name_identity(title)) is not None:
-        keys.append(f"{title.media_type} {name}")
-    return keys
+        self._by_title.discard(rating.title, rating)

@@ -1,0 +1,72 @@
+"""Tests of finding values by title."""
+
+from dataclasses import replace
+
+from hypothesis import given, strategies as st
+
+from custom_components.media_scrobbler.domain.title import MediaType, Title, same_title
+from custom_components.media_scrobbler.domain.title_map import TitleMap
+
+from .test_properties import BOUNDED, titles
+
+FILM = Title(
+    media_type=MediaType.MOVIE,
+    title="The Salt Road",
+    year=2019,
+    ids={"tmdb": 918273, "imdb": "tt9182736"},
+)
+
+
+def test_a_title_is_found_by_any_of_its_ids_and_by_its_name() -> None:
+    films = TitleMap([(FILM, 1)])
+
+    assert films.find(FILM) == 1
+    assert films.find(Title(media_type=MediaType.MOVIE, ids={"tmdb": 918273})) == 1
+    assert films.find(Title(media_type=MediaType.MOVIE, ids={"imdb": "tt9182736"})) == 1
+    assert films.find(replace(FILM, ids={}, title="the salt road!")) == 1
+    assert films.find(replace(FILM, ids={"tmdb": 1})) is None
+    assert films.find(replace(FILM, media_type=MediaType.SHOW)) is None
+    assert films.find(Title(media_type=MediaType.MOVIE)) is None
+
+
+def test_what_is_taken_out_is_not_found() -> None:
+    films = TitleMap([(FILM, 1), (FILM, 2), (FILM, 2)])
+
+    films.discard(FILM, 1)
+    assert films.find(FILM) == 2
+    films.discard(FILM, 2)
+    assert films.find(FILM) == 2
+    films.discard(FILM, 2)
+    assert films.find(FILM) is None
+    films.discard(FILM, 2)
+    films.add(FILM, 3)
+    assert films.find(FILM) == 3
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    films = TitleMap([(FILM, 1)])
+    show = replace(FILM, media_type=MediaType.SHOW)
+
+    copied = films.copy()
+    copied.discard(FILM, 1)
+    copied.add(show, 2)
+
+    assert (films.find(FILM), films.find(show)) == (1, None)
+    assert (copied.find(FILM), copied.find(show)) == (None, 2)
+
+
+@BOUNDED
+@given(known=st.lists(titles, max_size=8), gone=st.sets(st.integers(0, 7)), one=titles)
+def test_exactly_what_is_the_same_is_found(
+    known: list[Title], gone: set[int], one: Title
+) -> None:
+    there = TitleMap((title, number) for number, title in enumerate(known))
+    left = [number for number in range(len(known)) if number not in gone]
+    for number in gone:
+        if number < len(known):
+            there.discard(known[number], number)
+
+    found = there.find(one)
+
+    same = [number for number in left if same_title(known[number], one)]
+    assert found in same if same else found is None
