@@ -1,0 +1,144 @@
+"""Bringing a watchlist here and one at Plex together.
+
+Both are compared with what was at Plex at the end of the last run: only that tells what
+has been added on one side from what has been removed on the other.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from .title import Title
+from .title_map import TitleMap
+from .watchlist import Origin, WatchlistItem, candidates, completed
+
+_FEW = 4
+"""Of fewer entries than this, half may go at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An entry at Plex. `guid` is Plex's own id, `poster` a URL."""
+
+    guid: str
+    title: Title
+    poster: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to do.
+
+    `items` is the list here afterwards: what is imported is in it, what is removed is not.
+    What is to change there is for the caller to do, removals first: what Plex then finds
+    by the name of an item may be what is to be removed.
+    """
+
+    items: tuple[WatchlistItem, ...]
+    imported: tuple[WatchlistItem, ...]
+    already_present: int
+    removed_here: tuple[WatchlistItem, ...]
+    add_there: tuple[WatchlistItem, ...]
+    remove_there: tuple[Remote, ...]
+
+
+def plan(
+    here: Iterable[WatchlistItem],
+    there: Iterable[Remote],
+    before: frozenset[str],
+    *,
+    both_ways: bool,
+    now: datetime,
+    new_uid: Callable[[], str],
+) -> Plan:
+    """Return what brings the two lists together.
+
+    `there` is in Plex's order, `before` holds the guids of the last run's end and is empty
+    at the first. What is new there comes to the top here. What was there at the last run
+    and is not here has been removed here, and does not come back.
+
+    Only `both_ways` removes anything or adds anything there: then both lists hold the same
+    afterwards, but for what is done here, which is never removed and never added.
+    """
+    remotes = {
+        remote.guid: replace(
+            remote,
+            title=replace(remote.title, ids=remote.title.ids | {"plex": remote.guid}),
+        )
+        for remote in there
+    }
+    by_title = TitleMap((remote.title, remote) for remote in remotes.values())
+    kept: list[WatchlistItem] = []
+    removed_here: list[WatchlistItem] = []
+    add_there: list[WatchlistItem] = []
+    matched: set[str] = set()
+    present = TitleMap[WatchlistItem]()
+    for item in here:
+        guid = _guid(item)
+        # Its own entry, if it is there, even where another one is the same title.
+        remote = remotes.get(guid) if guid is not None else None
+        if remote is None:
+            remote = next(filter(None, map(by_title.find, candidates(item))), None)
+        if remote is not None:
+            item = _learnt(item, remote)
+            matched.add(remote.guid)
+            present.add(item.title, item)
+        elif both_ways and item.done_at is None:
+            if guid in before:
+                removed_here.append(item)
+                continue
+            add_there.append(item)
+        kept.append(item)
+
+    missing = [remote for remote in remotes.values() if remote.guid not in matched]
+    imported: list[WatchlistItem] = []
+    for remote in missing:
+        if remote.guid not in before and present.find(remote.title) is None:
+            item = WatchlistItem(
+                uid=new_uid(),
+                title=remote.title,
+                added_at=now,
+                origin=Origin.PLEX,
+                poster=remote.poster,
+            )
+            present.add(item.title, item)
+            imported.append(item)
+    # Once everything new is here: another entry may have brought the same title back.
+    removed_before = [
+        remote
+        for remote in missing
+        if remote.guid in before and present.find(remote.title) is None
+    ]
+    return Plan(
+        items=(*imported, *kept),
+        imported=tuple(imported),
+        already_present=len(remotes) - len(imported) - len(removed_before),
+        removed_here=tuple(removed_here),
+        add_there=tuple(add_there),
+        remove_there=tuple(removed_before) if both_ways else (),
+    )
+
+
+def is_suspicious(there_count: int, before_count: int) -> bool:
+    """Say whether so much is missing there that the answer is not to be acted on.
+
+    Neither the list nor what is remembered of the last run is to change then.
+    """
+    if before_count >= _FEW:
+        return there_count * 2 <= before_count
+    return there_count == 0 < before_count
+
+
+def _guid(item: WatchlistItem) -> str | None:
+    guid = item.title.ids.get("plex")
+    return None if guid is None else str(guid)
+
+
+def _learnt(item: WatchlistItem, remote: Remote) -> WatchlistItem:
+    """Return an item with what its entry knows; the entry's guid may be another by now."""
+    known = completed(item, remote.title)
+    return replace(
+        known,
+        title=replace(known.title, ids=known.title.ids | {"plex": remote.guid}),
+        poster=known.poster or remote.poster,
+    )
