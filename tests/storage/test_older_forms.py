@@ -1,11 +1,11 @@
 """Tests that files of every version so far are read, by what stands in `fixtures`.
 
-A folder there holds every kind of file as one version wrote it. Whoever changes a form
+A folder there holds every kind of file that there was as one version wrote it. Whoever changes a form
 raises the version, has the older one migrated and adds a folder; none is ever changed.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,22 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.media_scrobbler.domain.event import Party
 from custom_components.media_scrobbler.domain.play import SourceKind
 from custom_components.media_scrobbler.domain.title import MediaType, Title
+from custom_components.media_scrobbler.domain.watchlist import Origin, WatchlistItem
 from custom_components.media_scrobbler.storage import (
     accounts as accounts_module,
     history as history_module,
+    import_log as import_log_module,
     poster as poster_module,
     ratings as ratings_module,
+    watchlist as watchlist_module,
     webhook_log as webhook_log_module,
 )
 from custom_components.media_scrobbler.storage.accounts import Account, Accounts
 from custom_components.media_scrobbler.storage.history import History
+from custom_components.media_scrobbler.storage.import_log import ImportLog, Run, Trigger
 from custom_components.media_scrobbler.storage.poster import Poster
 from custom_components.media_scrobbler.storage.ratings import Ratings
+from custom_components.media_scrobbler.storage.watchlist import Watchlist
 from custom_components.media_scrobbler.storage.webhook_log import WebhookLog
 
 from .common import NOON, Disk, movie, record
@@ -45,6 +50,15 @@ def _stored(version: str, name: str) -> dict[str, Any]:
     return stored
 
 
+def _versions_with(name: str) -> list[str]:
+    """Return the versions that had this kind of file."""
+    return [
+        version
+        for version in VERSIONS
+        if (FIXTURES / version / f"{name}.json").exists()
+    ]
+
+
 def lay_out(disk: Disk, version: str, name: str) -> Path:
     """Put a file of a version where it belongs."""
     stored = _stored(version, name)
@@ -59,8 +73,10 @@ def lay_out(disk: Disk, version: str, name: str) -> Path:
     [
         accounts_module,
         history_module,
+        import_log_module,
         poster_module,
         ratings_module,
+        watchlist_module,
         webhook_log_module,
     ],
 )
@@ -68,8 +84,7 @@ def test_there_is_a_file_of_every_form(module: Any) -> None:
     name = module.__name__.rpartition(".")[2]
     written = {
         (stored["version"], stored["minor_version"])
-        for version in VERSIONS
-        if (FIXTURES / version / f"{name}.json").exists()
+        for version in _versions_with(name)
         for stored in [_stored(version, name)]
     }
 
@@ -197,3 +212,81 @@ async def test_poster(
     await hass.async_block_till_done()
     await asyncio.sleep(0)
     assert json.loads(path.read_text()) == _stored(PRESENT, "poster")
+
+
+@pytest.mark.parametrize("version", _versions_with("watchlist"))
+async def test_watchlist(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "watchlist")
+    watchlist = Watchlist(hass, "watchlist.someone")
+
+    await watchlist.async_load()
+
+    assert watchlist.unreadable == {}
+    show, typed, done = watchlist.items
+    assert show == WatchlistItem(
+        uid="01KCA0Q1W0QK4P8RZ3V5M7N9T1",
+        title=Title(
+            media_type=MediaType.SHOW,
+            title="Harbour Lights",
+            year=2021,
+            ids={"tvdb": 438120, "plex": "plex://show/5d9c086c46115600200aa2fe"},
+        ),
+        added_at=NOON,
+        origin=Origin.PLEX,
+        poster="https://example.com/poster.jpg",
+        announced_at=datetime(2026, 11, 11, 8, 30, 0, 250000, UTC),
+    )
+    assert typed == WatchlistItem(
+        uid="01KCA0Q1W0QK4P8RZ3V5M7N9T2",
+        title=Title(media_type=MediaType.MOVIE, title='Fog "Signal"'),
+        added_at=NOON,
+        origin=Origin.MANUAL,
+        kind_is_guessed=True,
+    )
+    assert done.done_at == datetime(2026, 11, 10, 22, 15, tzinfo=UTC)
+    assert done.title.duration == 6720
+    assert watchlist.before("1") == {
+        "plex://movie/5d776b59ad5437001f79c6f8",
+        "plex://show/5d9c086c46115600200aa2fe",
+    }
+    await watchlist.async_change(lambda items: items[::-1])
+    await watchlist.async_change(lambda items: items[::-1])
+    assert json.loads(path.read_text()) == _stored(PRESENT, "watchlist")
+
+
+@pytest.mark.parametrize("version", _versions_with("import_log"))
+async def test_import_log(
+    hass: HomeAssistant, disk: Disk, freezer: FrozenDateTimeFactory, version: str
+) -> None:
+    path = lay_out(disk, version, "import_log")
+    log = ImportLog(hass, "someone")
+
+    await log.async_load()
+
+    assert log.runs == (
+        Run(
+            at=NOON,
+            duration=30,
+            trigger=Trigger.TIMER,
+            error="Plex does not answer",
+        ),
+        Run(
+            at=NOON - timedelta(hours=1),
+            duration=1.5,
+            trigger=Trigger.ACTION,
+            dry_run=True,
+            imported=3,
+            already_present=2,
+            unmatched=('Fog "Signal"',),
+            removed_here=1,
+            removed_there=4,
+            added_there=5,
+        ),
+    )
+    log.add(Run(at=NOON + timedelta(hours=1), duration=0, trigger=Trigger.TIMER))
+    freezer.tick(timedelta(seconds=import_log_module.SAVE_DELAY + 1))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    stored = json.loads(path.read_text())
+    del stored["data"]["runs"][-1]
+    assert stored == _stored(PRESENT, "import_log")

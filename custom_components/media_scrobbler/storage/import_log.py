@@ -1,0 +1,142 @@
+"""The last times that a viewer's watchlist was imported."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+import logging
+from typing import Any
+
+from homeassistant.core import HomeAssistant, callback
+
+from .codec import time_from_text
+from .store import ConfirmingStore, Migration, UnreadableStoreError
+
+_LOGGER = logging.getLogger(__name__)
+
+VERSION = 1
+MINOR_VERSION = 1
+MAX_RUNS = 20
+SAVE_DELAY = 30.0
+"""Seconds before the log is written: it explains, it is no history."""
+
+_COUNTS = (
+    "imported",
+    "already_present",
+    "removed_here",
+    "removed_there",
+    "added_there",
+)
+
+
+class Trigger(StrEnum):
+    """What an import was started by."""
+
+    ACTION = "action"
+    TIMER = "timer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One import, begun at a time in UTC; `duration` is in seconds.
+
+    `unmatched` names what could not be found at Plex, `error` says why the import failed.
+    """
+
+    at: datetime
+    duration: float
+    trigger: Trigger
+    dry_run: bool = False
+    imported: int = 0
+    already_present: int = 0
+    unmatched: tuple[str, ...] = ()
+    removed_here: int = 0
+    removed_there: int = 0
+    added_there: int = 0
+    error: str | None = None
+
+
+class ImportLog:
+    """What came of the last imports."""
+
+    def __init__(
+        self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
+    ) -> None:
+        """Start empty."""
+        self._hass = hass
+        self._store = ConfirmingStore(
+            hass,
+            f"import_log.{key}",
+            version=VERSION,
+            minor_version=MINOR_VERSION,
+            migrate=migrate,
+        )
+        self._runs: deque[Run] = deque(maxlen=MAX_RUNS)
+        self._loaded = False
+
+    async def async_load(self) -> None:
+        """Read the log once, to stand before what has been added meanwhile."""
+        if self._loaded:
+            return
+        self._loaded = True
+        try:
+            stored = await self._hass.async_add_executor_job(self._store.read) or {}
+            runs = [_run_from_dict(run) for run in stored.get("runs", ())]
+        except (
+            UnreadableStoreError,
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+        ) as err:
+            _LOGGER.warning("The log of watchlist imports starts anew: %s", err)
+            return
+        self._runs = deque((*runs, *self._runs), maxlen=MAX_RUNS)
+
+    @property
+    def last(self) -> Run | None:
+        """Return the last import."""
+        return self._runs[-1] if self._runs else None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Return the last imports, newest first."""
+        return tuple(reversed(self._runs))
+
+    @callback
+    def add(self, run: Run) -> None:
+        """Add an import."""
+        self._runs.append(run)
+        self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+
+    async def async_remove(self) -> None:
+        """Remove the file."""
+        self._runs.clear()
+        await self._store.async_remove()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """Return what is stored, in the executor: the imports go on meanwhile."""
+        return {"runs": [_run_to_dict(run) for run in list(self._runs)]}
+
+
+def _run_to_dict(run: Run) -> dict[str, Any]:
+    return asdict(run) | {"at": run.at.isoformat(), "trigger": run.trigger.value}
+
+
+def _run_from_dict(stored: Mapping[str, Any]) -> Run:
+    """Return the run of a stored form; raises KeyError, TypeError or ValueError."""
+    error, unmatched = stored["error"], stored["unmatched"]
+    if not isinstance(error, str | None):
+        raise TypeError(f"error is {error!r}")
+    if not isinstance(unmatched, list):
+        raise TypeError(f"unmatched is {unmatched!r}")
+    return Run(
+        at=time_from_text(stored["at"]),
+        duration=float(stored["duration"]),
+        trigger=Trigger(stored["trigger"]),
+        dry_run=stored["dry_run"] is True,
+        unmatched=tuple(map(str, unmatched)),
+        error=error,
+        **{count: int(stored[count]) for count in _COUNTS},
+    )
