@@ -1,11 +1,13 @@
 """What a media server can be asked, whatever its type, and what can go wrong with it."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from .event import Party
-from .title import Title
+from .library import Completion, Page, Section
+from .title import MediaType, Title
 
 
 class MediaServerError(Exception):
@@ -57,6 +59,12 @@ class ServerFailureError(MediaServerError):
     """The server answers that it has failed."""
 
     reason = "server_failure"
+
+
+class ItemGoneError(MediaServerError):
+    """The server has no such item (any more)."""
+
+    reason = "item_gone"
 
 
 class WebhookObstacleError(MediaServerError):
@@ -112,6 +120,47 @@ class MediaServer(Protocol):
 
     async def async_artwork(self, artwork: str) -> bytes:
         """Return a poster, a JPEG."""
+
+    async def async_sections(self) -> list[Section]:
+        """Return the libraries of movies and shows."""
+
+    async def async_page(
+        self,
+        section: Section,
+        media_type: MediaType,
+        start: int,
+        limit: int,
+        *,
+        account: str | None = None,
+    ) -> Page:
+        """Return items of a section, the oldest addition first; with an account, what it has watched.
+
+        Sorted by when they were added, so that what is added meanwhile comes last.
+        """
+
+    async def async_episodes(self, item: str) -> list[Title]:
+        """Return the episodes of a show or season by its item id; none if it is gone."""
+
+    def can_mark(self, account: str) -> bool:
+        """Return whether what this account has watched can be marked on the server."""
+
+    async def async_mark(
+        self,
+        account: str,
+        item: str,
+        *,
+        watched: bool,
+        watched_at: datetime | None = None,
+    ) -> None:
+        """Mark an item as watched by an account (at a time, where the server takes one), or as not watched.
+
+        Raises ItemGoneError for an item that is gone, ForbiddenError where that is not allowed.
+        """
+
+    def async_history(
+        self, accounts: Collection[str], since: datetime | None
+    ) -> AsyncIterator[list[Completion]]:
+        """Yield what accounts have completed, page by page; all of it, or since a time."""
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, a key of the translations, or None."""
