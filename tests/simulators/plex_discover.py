@@ -2,7 +2,8 @@
 
 It answers for `discover.provider.plex.tv` and `metadata.provider.plex.tv`. It knows the films
 and series of all servers, and any others it is told of. Items are called by the last part of
-their guid; only the page of an item has the ids of other databases.
+their guid; only the page of an item has the ids of other databases. Pages of several items
+may be asked for at once, if the catalogue takes that: nothing says that the real one does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,6 +38,8 @@ class PlexDiscover(StandIn):
         self.servers: list[PlexMediaServer] = []
         self.titles: list[Movie | Show] = []
         self._known: dict[str, Movie | Show] = {}
+        # The status that answers those who ask for several items at once, if any.
+        self.refuses_several: int | None = None
 
     def title(self, identifier: str) -> Movie | Show | None:
         """Return a title by its id here."""
@@ -63,7 +66,7 @@ class PlexDiscover(StandIn):
                 web.get("/actions/unscrobble", self._unscrobble),
                 web.get("/library/search", self._search),
                 web.get("/library/metadata/matches", self._match),
-                web.get("/library/metadata/{id}", self._get_item),
+                web.get("/library/metadata/{ids}", self._get_items),
                 web.get("/library/metadata/{id}/userState", self._get_user_state),
             ]
         )
@@ -222,21 +225,32 @@ class PlexDiscover(StandIn):
             },
         )
 
-    async def _get_item(self, request: web.Request) -> web.Response:
-        """Return the page of a title, with its ids in other databases."""
+    async def _get_items(self, request: web.Request) -> web.Response:
+        """Return the pages of titles, with their ids in other databases.
+
+        Those that are not known are left out of several.
+        """
         user = self._visitor(request)
-        title = self._find(request.match_info["id"])
-        content = {**_item(title), **_details(title)}
+        identifiers = request.match_info["ids"].split(",")
+        if len(identifiers) == 1:
+            titles = [self._find(identifiers[0])]
+        elif self.refuses_several is not None:
+            return web.Response(status=self.refuses_several)
+        else:
+            found = map(self.title, identifiers)
+            titles = [title for title in found if title is not None]
+        content = [{**_item(title), **_details(title)} for title in titles]
         if request.query.get("includeUserState") == "1":
-            content |= _seen(user, title)
+            for each, title in zip(content, titles, strict=True):
+                each |= _seen(user, title)
         return container_response(
             request,
             {
-                "size": 1,
-                "totalSize": 1,
+                "size": len(content),
+                "totalSize": len(content),
                 "offset": 0,
                 "identifier": "tv.plex.provider.metadata",
-                "Metadata": [content],
+                "Metadata": content,
             },
         )
 

@@ -1,8 +1,10 @@
 """plex.tv: signing in by PIN, the servers of an account, and its webhooks."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import batched
 
 from homeassistant.core import HomeAssistant
 from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
@@ -13,7 +15,11 @@ from ..domain.media_server import (
     SignInError,
     WebhookObstacleError,
 )
+from ..domain.title import Ids, Title
+from . import watchlist
+from .api import Api
 from .calls import TIMEOUT, Caller, new_session
+from .watchlist import WatchlistEntry, WatchlistReader
 
 PIN_LIFETIME = 15 * 60
 """Seconds that a PIN can be confirmed, by plex.tv's own measure."""
@@ -81,12 +87,17 @@ class PlexAccount:
         self._token = token
         self._session = new_session()
         self._known: MyPlexAccount | None = None
+        self._discover = Api(self._session, MyPlexAccount.DISCOVER, token)
+        self._catalogue = Api(self._session, MyPlexAccount.METADATA, token)
+        self.id: str | None = None
+        """The account's id at plex.tv, once plex.tv has been asked for anything of it."""
 
     def _account(self) -> MyPlexAccount:
         if self._known is None:
             self._known = MyPlexAccount(
                 token=self._token, session=self._session, timeout=TIMEOUT
             )
+            self.id = str(self._known.id)
         return self._known
 
     async def async_party(self) -> Party:
@@ -166,6 +177,55 @@ class PlexAccount:
             self._session.post,
             data={"urls[]": urls} if urls else {"urls": ""},
         )
+
+    async def async_watchlist(self) -> list[WatchlistEntry]:
+        """Return the whole watchlist, the newest entry first.
+
+        Raises NotAMediaServerError where it has changed while it was read, or where some
+        of it cannot be understood: it is all of it or nothing.
+        """
+        reader = WatchlistReader(self._discover)
+        while not reader.done:
+            await self._caller.async_call(reader.read)
+        return reader.entries
+
+    async def async_external_ids(
+        self, entries: Sequence[WatchlistEntry]
+    ) -> dict[str, Ids]:
+        """Return the ids in other databases by guid, none of a title that has none."""
+        found: dict[str, Ids] = {}
+        guids = dict.fromkeys(entry.guid for entry in entries)
+        for some in batched(guids, watchlist.IDS_AT_ONCE, strict=False):
+            if len(some) > 1:
+                found |= await self._caller.async_call(
+                    partial(watchlist.read_several_ids, self._catalogue, some)
+                )
+            for guid in some:
+                if guid not in found:
+                    found[guid] = await self._caller.async_call(
+                        partial(watchlist.read_ids, self._catalogue, guid)
+                    )
+        return found
+
+    async def async_match(self, title: Title) -> str | None:
+        """Return Plex's own id of a movie or show, None if that is not certain."""
+        return await self._caller.async_call(
+            lambda: watchlist.find(self._catalogue, title)
+        )
+
+    async def async_add_to_watchlist(self, guid: str) -> None:
+        """Put a title on the watchlist, where it may be already.
+
+        Raises ItemGoneError where Plex does not know it.
+        """
+        await self._caller.async_call(lambda: watchlist.add(self._discover, guid))
+
+    async def async_remove_from_watchlist(self, guid: str) -> None:
+        """Take a title off the watchlist, where it may no longer be.
+
+        Raises ItemGoneError where Plex does not know it.
+        """
+        await self._caller.async_call(lambda: watchlist.remove(self._discover, guid))
 
     async def async_sign_out(self) -> None:
         """Give back the token."""

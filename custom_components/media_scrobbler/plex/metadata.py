@@ -1,5 +1,6 @@
 """Plex's metadata of a title, which has the same keys in webhooks and in the API."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from ..domain.fields import Fields
@@ -11,6 +12,9 @@ MILLISECONDS = 1000
 
 OWNER_ACCOUNT = "1"
 """The account id that a server gives its owner, who may also go by a plex.tv id."""
+
+TYPE_NUMBERS = {MediaType.MOVIE: 1, MediaType.SHOW: 2, MediaType.EPISODE: 4}
+"""The numbers by which requests name the kinds of titles that libraries hold."""
 
 _MEDIA_TYPES = {
     "movie": MediaType.MOVIE,
@@ -61,6 +65,17 @@ def parse_title(metadata: Fields, server_id: str | None) -> Title | None:
     if media_type is None:
         return None
     return _title(metadata, media_type, server_id or "")
+
+
+def moment(metadata: Fields, key: str) -> datetime | None:
+    """Return a time in UTC, given in seconds since 1970; one that cannot be is None."""
+    seconds = metadata.integer(key)
+    if seconds is None or seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except OverflowError, OSError, ValueError:
+        return None
 
 
 def _media_type(metadata: Fields) -> MediaType | None:

@@ -1,0 +1,192 @@
+"""The watchlist of an account at plex.tv, and what plex.tv's catalogue knows of titles.
+
+A title is called there by the last part of its guid, the same that servers have for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from plexapi.exceptions import BadRequest, NotFound
+
+from ..domain.fields import Fields
+from ..domain.media_server import ItemGoneError, NotAMediaServerError
+from ..domain.title import Ids, MediaType, Title, name_identity
+from .api import Api
+from .metadata import TYPE_NUMBERS, parse_title
+
+AT_ONCE = 100
+"""How many entries are asked for in one request."""
+
+IDS_AT_ONCE = 50
+"""Of how many titles the ids are asked for in one request."""
+
+_LISTED = (MediaType.MOVIE, MediaType.SHOW)
+_SOURCES = ("tmdb", "imdb", "tvdb")
+
+
+@dataclass(frozen=True, slots=True)
+class WatchlistEntry:
+    """A movie or show on the watchlist, by Plex's own id; its poster is a URL.
+
+    Of its ids the watchlist tells that one only.
+    """
+
+    guid: str
+    title: Title
+    poster: str | None
+
+
+class WatchlistReader:
+    """Reads a watchlist part by part, the newest entry first."""
+
+    def __init__(self, api: Api) -> None:
+        """Take where watchlists are."""
+        self._api = api
+        self._start = 0
+        self._total: int | None = None
+        self._found: dict[str, WatchlistEntry] = {}
+        self.done = False
+
+    @property
+    def entries(self) -> list[WatchlistEntry]:
+        """Return what has been read so far."""
+        return list(self._found.values())
+
+    def read(self) -> None:
+        """Read the next part; raises NotAMediaServerError where it does not fit the others.
+
+        What was left out would look as if it had been taken off the watchlist.
+        """
+        part = self._api.part(
+            "/library/sections/watchlist/all",
+            {"sort": "watchlistedAt:desc"},
+            self._start,
+            AT_ONCE,
+        )
+        entries = [entry for item in part.items if (entry := _entry(Fields(item)))]
+        guids = {entry.guid for entry in entries}
+        if (
+            self._total not in (None, part.total)
+            or len(guids) < len(entries)
+            or not guids.isdisjoint(self._found)
+        ):
+            raise NotAMediaServerError
+        self._found.update((entry.guid, entry) for entry in entries)
+        self._total = part.total
+        self._start += len(part.items)
+        self.done = self._start >= part.total
+
+
+def read_several_ids(api: Api, guids: Sequence[str]) -> dict[str, Ids]:
+    """Return the ids in other databases of those titles that an answer for all names.
+
+    It is not said that several can be asked for at once: where they cannot, there are none.
+    """
+    try:
+        return _ids(api, guids)
+    except NotFound:
+        return {}
+    except BadRequest as err:
+        if str(err) != "(400)":
+            raise
+        return {}
+
+
+def read_ids(api: Api, guid: str) -> Ids:
+    """Return the ids in other databases of a title, none of one that is unknown."""
+    try:
+        return _ids(api, [guid]).get(guid, {})
+    except NotFound:
+        return {}
+
+
+def _ids(api: Api, guids: Sequence[str]) -> dict[str, Ids]:
+    keys = ",".join(map(_key, guids))
+    found: dict[str, Ids] = {}
+    for item in api.get(f"/library/metadata/{keys}").objects("Metadata"):
+        title = parse_title(item, None)
+        guid = item.text("guid")
+        if title is not None and guid is not None and guid in guids:
+            found[guid] = {
+                source: value for source, value in title.ids.items() if source != "plex"
+            }
+    return found
+
+
+def find(api: Api, title: Title) -> str | None:
+    """Return the guid of a movie or show by an external id, else by its name and year.
+
+    A name must be exactly that of one title alone.
+    """
+    if title.media_type not in _LISTED:
+        return None
+    for source in _SOURCES:
+        if value := title.ids.get(source):
+            found = _matches(api, title.media_type, {"guid": f"{source}://{value}"})
+            if found:
+                return found[0].guid
+    if title.title is None:
+        return None
+    hints: dict[str, str | int] = {"title": title.title}
+    if title.year is not None:
+        hints["year"] = title.year
+    guids = {
+        match.guid
+        for match in _matches(api, title.media_type, hints)
+        if _same_name(title, match.title)
+    }
+    return guids.pop() if len(guids) == 1 else None
+
+
+def _matches(
+    api: Api, media_type: MediaType, hints: Mapping[str, str | int]
+) -> list[WatchlistEntry]:
+    try:
+        container = api.get(
+            "/library/metadata/matches", {"type": TYPE_NUMBERS[media_type], **hints}
+        )
+    except NotFound:
+        return []
+    entries = map(_entry, container.objects("Metadata"))
+    return [
+        entry for entry in entries if entry and entry.title.media_type is media_type
+    ]
+
+
+def _same_name(title: Title, found: Title) -> bool:
+    year = found.year if title.year is None else title.year
+    return name_identity(replace(title, year=year)) == name_identity(found)
+
+
+def add(api: Api, guid: str) -> None:
+    """Put a title on the watchlist; raises ItemGoneError where it is unknown there."""
+    _change(api, "addToWatchlist", guid)
+
+
+def remove(api: Api, guid: str) -> None:
+    """Take a title off the watchlist; raises ItemGoneError where it is unknown there."""
+    _change(api, "removeFromWatchlist", guid)
+
+
+def _change(api: Api, action: str, guid: str) -> None:
+    try:
+        api.put(f"/actions/{action}", {"ratingKey": _key(guid)})
+    except NotFound as err:
+        raise ItemGoneError from err
+
+
+def _key(guid: str) -> str:
+    return quote(guid.rpartition("/")[2], safe="")
+
+
+def _entry(item: Fields) -> WatchlistEntry | None:
+    """Return a title of a list, None for what is neither a movie nor a show."""
+    title = parse_title(item, None)
+    if title is None or title.media_type not in _LISTED:
+        return None
+    guid, poster = title.ids.get("plex"), item.text("thumb")
+    if not isinstance(guid, str):
+        raise NotAMediaServerError
+    is_url = poster is not None and poster.startswith("https://")
+    return WatchlistEntry(guid, title, poster if is_url else None)
