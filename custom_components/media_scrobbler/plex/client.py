@@ -1,6 +1,8 @@
 """A Plex Media Server that has been signed in to, through plexapi."""
 
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -13,22 +15,29 @@ from plexapi.server import PlexServer
 
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
+from ..domain.library import Completion, Page, Section
 from ..domain.media_server import (
     ForbiddenError,
+    ItemGoneError,
+    MediaServerError,
     NotAMediaServerError,
     NowPlaying,
     ServerInfo,
     SignInError,
     TooOldError,
 )
-from ..domain.title import Title
+from ..domain.title import MediaType, Title
 from .account import PlexAccount
+from .api import Api
 from .calls import TIMEOUT, Caller, new_session
+from .history import HistoryReader
+from .library import read_episodes, read_page, read_sections
 from .metadata import MILLISECONDS, OWNER_ACCOUNT, parse_title
 
 MIN_VERSION = (1, 25)
 """Servers before this one know nothing of the ids that titles are recognised by."""
 
+_LIBRARY = "com.plexapp.plugins.library"
 _PLAYABLE_TAGS = ("Video", "Track")
 
 
@@ -55,7 +64,9 @@ class PlexClient:
         self._token = token
         self._session = new_session(verify_ssl=verify_ssl)
         self._known: PlexServer | None = None
+        self._api = Api(self._session, url, token)
         self.account = PlexAccount(hass, account_token)
+        self._is_owner: bool | None = None
 
     async def _async_call[T](self, job: Callable[[PlexServer], T]) -> T:
         def connected() -> T:
@@ -94,7 +105,11 @@ class PlexClient:
         try:
             listed = await self._async_call(accounts)
         except ForbiddenError, SignInError:
-            return [await self.account.async_party()]
+            party = await self.account.async_party()
+            # A token that is no longer good makes nobody of an owner.
+            self._is_owner = self._is_owner or False
+            return [party]
+        self._is_owner = True
         return sorted(listed, key=lambda party: party.id != OWNER_ACCOUNT)
 
     async def async_now_playing(self) -> list[NowPlaying]:
@@ -142,6 +157,136 @@ class PlexClient:
             return content
 
         return await self._async_call(poster)
+
+    async def async_sections(self) -> list[Section]:
+        """Return the libraries of movies and shows."""
+        return await self._async_call(lambda _: read_sections(self._api))
+
+    async def async_page(
+        self,
+        section: Section,
+        media_type: MediaType,
+        start: int,
+        limit: int,
+        *,
+        account: str | None = None,
+    ) -> Page:
+        """Return items of a section, the oldest addition first; with an account, what it has watched.
+
+        A token shows that of its own account alone: of others it stays unknown.
+        """
+        watched = account is not None and account in await self._async_own(account)
+        return await self._async_call(
+            lambda server: read_page(
+                self._api,
+                section,
+                media_type,
+                start,
+                limit,
+                server_id=server.machineIdentifier,
+                watched=watched,
+            )
+        )
+
+    async def async_episodes(self, item: str) -> list[Title]:
+        """Return the episodes of a show or season by its item id; none if it is gone."""
+        titles: list[Title] = []
+        start = 0
+
+        def episodes(server: PlexServer) -> Page:
+            return read_episodes(
+                self._api, item, start, server_id=server.machineIdentifier
+            )
+
+        while True:
+            page = await self._async_call(episodes)
+            titles += (entry.title for entry in page.entries)
+            start += page.size
+            if start >= page.total:
+                return titles
+
+    @property
+    def _own(self) -> set[str]:
+        """Return the ids that the account of the sign-in is known to go by."""
+        own = {self.account.id} if self.account.id else set()
+        return own | {OWNER_ACCOUNT} if self._is_owner else own
+
+    async def _async_own(self, *accounts: str) -> set[str]:
+        """Return the ids of the account of the sign-in, and be sure of these ones."""
+        if self._is_owner is None:
+            await self.async_accounts()
+        if self.account.id is None and not self._own.issuperset(accounts):
+            # Only where it matters by which other id the owner goes is plex.tv asked; as
+            # long as it does not answer, that id is a stranger's.
+            with suppress(MediaServerError):
+                await self.account.async_party()
+        return self._own
+
+    def can_mark(self, account: str) -> bool:
+        """Return whether what this account has watched can be marked on the server.
+
+        A token marks for its own account alone; whose it is shows once the accounts have
+        been asked for.
+        """
+        return account in self._own
+
+    async def async_mark(
+        self,
+        account: str,
+        item: str,
+        *,
+        watched: bool,
+        watched_at: datetime | None = None,
+    ) -> None:
+        """Mark an item as watched by an account, or as not watched; Plex takes no time."""
+        if account not in await self._async_own(account):
+            raise ForbiddenError
+
+        def mark(server: PlexServer) -> None:
+            try:
+                # None is what there is to say about it.
+                answer = server.query(
+                    "/:/scrobble" if watched else "/:/unscrobble",
+                    params={"key": item, "identifier": _LIBRARY},
+                )
+            except NotFound as err:
+                raise ItemGoneError from err
+            if answer is not None and answer.tag != "MediaContainer":
+                raise NotAMediaServerError
+
+        await self._async_call(mark)
+
+    async def async_history(
+        self, accounts: Collection[str], since: datetime | None
+    ) -> AsyncIterator[list[Completion]]:
+        """Yield what accounts have completed, page by page; all of it, or since a time.
+
+        Raises ForbiddenError where the server tells its owner alone.
+        """
+        if not accounts:
+            return
+        own = await self._async_own(*accounts)
+        reader = HistoryReader(
+            self._api,
+            {
+                OWNER_ACCOUNT if self._is_owner and account in own else account: Party(
+                    account
+                )
+                for account in accounts
+            },
+            since,
+        )
+        while not reader.done:
+            try:
+                completions = await self._async_call(
+                    lambda server: reader.read(server.machineIdentifier)
+                )
+            except SignInError as err:
+                # So some servers say that it is not for everybody.
+                await self.async_info()
+                raise ForbiddenError from err
+            if completions:
+                yield completions
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, or None."""

@@ -1,0 +1,135 @@
+"""The libraries of a Plex Media Server, read from its JSON."""
+
+from typing import Any
+from urllib.parse import quote
+
+from plexapi.exceptions import NotFound
+
+from ..domain.fields import Fields, PayloadError
+from ..domain.library import Entry, Page, Section
+from ..domain.media_server import ItemGoneError, NotAMediaServerError
+from ..domain.title import PLAYABLE, MediaType, Title
+from .api import Api, Params
+from .metadata import TYPE_NUMBERS, moment, not_media, parse_title
+
+EPISODES_AT_ONCE = 500
+"""How many episodes of a show are asked for in one request."""
+
+_MEDIA_TYPES = {
+    "movie": (MediaType.MOVIE,),
+    "show": (MediaType.SHOW, MediaType.EPISODE),
+}
+
+# External ids come only where asked for. What makes up most of an item is not used here:
+# its files, people and descriptions. A server that cannot leave them out sends them.
+_EXTENT: Params = {
+    "includeGuids": 1,
+    "excludeElements": "Collection,Country,Director,Field,Genre,Image,Label,Media,"
+    "Producer,Rating,Role,Similar,UltraBlurColors,Writer",
+    "excludeFields": "summary,tagline",
+}
+
+
+def read_sections(api: Api) -> list[Section]:
+    """Return the sections of movies and shows, whichever agent they have."""
+    sections = []
+    # One that cannot be understood makes all of them unknown: to leave it out would be to
+    # say that it is gone.
+    for section in api.get("/library/sections").objects("Directory"):
+        media_types = _MEDIA_TYPES.get(section.text("type") or "")
+        if media_types is None:
+            continue
+        key = section.text("key")
+        if key is None:
+            raise NotAMediaServerError
+        sections.append(Section(key, section.text("title") or key, media_types))
+    return sections
+
+
+def read_page(
+    api: Api,
+    section: Section,
+    media_type: MediaType,
+    start: int,
+    limit: int,
+    *,
+    server_id: str,
+    watched: bool,
+) -> Page:
+    """Return items of a section and, if wanted, what the token's account has watched.
+
+    Of a show it is never said whether it has been watched: that is up to its episodes.
+    Raises ItemGoneError where there is no such section any more.
+    """
+    try:
+        part = api.part(
+            f"/library/sections/{quote(section.id, safe='')}/all",
+            {
+                "type": TYPE_NUMBERS[media_type],
+                # What is added while a library is read comes last.
+                "sort": "addedAt:asc",
+                **_EXTENT,
+            },
+            start,
+            limit,
+        )
+    except NotFound as err:
+        raise ItemGoneError from err
+    entries = tuple(
+        entry
+        for item in part.items
+        if (
+            entry := _entry(
+                item,
+                media_type,
+                server_id,
+                watched=watched and media_type in PLAYABLE,
+            )
+        )
+    )
+    return Page(entries, len(part.items), part.total)
+
+
+def read_episodes(api: Api, item: str, start: int, *, server_id: str) -> Page:
+    """Return episodes of a show or season, as many as are read at once; none if it is gone."""
+    try:
+        part = api.part(
+            f"/library/metadata/{quote(item, safe='')}/allLeaves",
+            _EXTENT,
+            start,
+            EPISODES_AT_ONCE,
+        )
+    except NotFound:
+        return Page((), 0, 0)
+    entries = tuple(
+        entry
+        for each in part.items
+        if (entry := _entry(each, MediaType.EPISODE, server_id, watched=False))
+    )
+    return Page(entries, len(part.items), part.total)
+
+
+def _entry(
+    item: Any, media_type: MediaType, server_id: str, *, watched: bool
+) -> Entry | None:
+    """Return an item, None for what cannot be understood or is something else."""
+    try:
+        metadata = Fields(item)
+        title = _title(metadata, media_type, server_id)
+        if title is None:
+            return None
+        if not watched:
+            return Entry(title)
+        # The time of the last view may be that of one that was broken off.
+        if not metadata.integer("viewCount"):
+            return Entry(title, watched=False)
+        return Entry(title, True, moment(metadata, "lastViewedAt"))
+    except PayloadError:
+        return None
+
+
+def _title(metadata: Fields, media_type: MediaType, server_id: str) -> Title | None:
+    title = None if not_media(metadata) else parse_title(metadata, server_id)
+    if title is None or title.media_type is not media_type or not title.items:
+        return None
+    return title
