@@ -33,27 +33,9 @@ from ..simulators.catalogue import (
 from ..simulators.faults import Fault
 from ..simulators.plex import LIVING_ROOM_TV
 from ..simulators.plex_server import PlexStandIn
+from .common import client_of
 
 type Call = Callable[[PlexClient], Awaitable[Any]]
-
-
-def client_of(
-    hass: HomeAssistant,
-    plex: PlexStandIn,
-    name: str = "alice",
-    url: str | None = None,
-    *,
-    verify_ssl: bool = True,
-) -> PlexClient:
-    """Return the client of somebody who has signed in."""
-    user = plex.user(name)
-    return PlexClient(
-        hass,
-        url=url or plex.server.url,
-        token=plex.server.token(user),
-        account_token=plex.token(user),
-        verify_ssl=verify_ssl,
-    )
 
 
 @pytest.fixture

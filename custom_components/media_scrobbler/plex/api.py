@@ -58,13 +58,13 @@ class Api:
                 },
             )
         )
-        items = container.get("Metadata")
-        if items is None:
-            items = []
+        # Where there is nothing there is no list of it either.
+        items = container.get("Metadata", [])
         if not isinstance(items, list):
             raise NotAMediaServerError
         total = container.integer("totalSize")
-        if total is None and start == 0 and len(items) != limit:
+        is_whole = start == 0 and container.integer("size") == len(items) != limit
+        if total is None and is_whole:
             # Where there are no pages, everything comes at once.
             return Part(items, len(items))
         if (

@@ -96,9 +96,10 @@ def _with_keys(metadata: Fields) -> Fields:
     ids = {
         name: match[1]
         for name, path in _KEYS.items()
-        if (match := _KEY.fullmatch(metadata.text(path) or ""))
+        if metadata.get(name) is None
+        and (match := _KEY.fullmatch(metadata.text(path) or ""))
     }
-    return Fields({**ids, **metadata})
+    return Fields({**metadata, **ids})
 
 
 def _identity(completion: Completion) -> object:
