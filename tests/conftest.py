@@ -28,7 +28,10 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 # The test harness has a package `custom_components` too: whichever is imported first wins.
 import custom_components.media_scrobbler  # noqa: F401
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.jellyfin import client as jellyfin_client
+from custom_components.media_scrobbler.jellyfin import (
+    client as jellyfin_client,
+    http as jellyfin_http,
+)
 from custom_components.media_scrobbler.plex import account as plex_account
 
 from .cloud import MODULE, Cloud
@@ -218,7 +221,7 @@ async def jellyfin_server(
     reachable: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[JellyfinStandIn]:
     """Return a Jellyfin server that can be signed in to; nobody uses it yet."""
-    monkeypatch.setattr(jellyfin_client, "RETRY_DELAY", 0)
+    monkeypatch.setattr(jellyfin_http, "RETRY_DELAY", 0)
     monkeypatch.setattr(jellyfin_client, "QUICK_CONNECT_INTERVAL", 0.01)
     async with JellyfinStandIn(titles=[THE_SALT_ROAD, LOW_WATER]) as server:
         yield server

@@ -15,7 +15,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.jellyfin import client as jellyfin_client
+from custom_components.media_scrobbler.jellyfin import http as jellyfin_http
 from custom_components.media_scrobbler.plex import calls
 
 from .common import answer, start_flow
@@ -379,7 +379,7 @@ async def later(hass: HomeAssistant, **by: float) -> None:
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody wait between two attempts to ask a server."""
-    monkeypatch.setattr(jellyfin_client, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(jellyfin_http, "RETRY_DELAY", 0.001)
     monkeypatch.setattr(calls, "_RETRIES", calls._RETRIES.new(backoff_factor=0))
 
 

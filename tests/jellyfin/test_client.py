@@ -28,7 +28,10 @@ from custom_components.media_scrobbler.domain.media_server import (
     WebhookObstacleError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.jellyfin import client as client_module
+from custom_components.media_scrobbler.jellyfin import (
+    client as client_module,
+    http as http_module,
+)
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
 from ..simulators.catalogue import (
@@ -52,7 +55,7 @@ type Call = Callable[[JellyfinClient], Awaitable[Any]]
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch, socket_enabled: None) -> None:
     """Wait for next to nothing, and only as long as a slow machine may need."""
-    monkeypatch.setattr(client_module, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(http_module, "RETRY_DELAY", 0.001)
     monkeypatch.setattr(client_module, "QUICK_CONNECT_INTERVAL", 0.01)
 
 
@@ -115,7 +118,7 @@ async def bob(jellyfin: JellyfinStandIn, session: ClientSession) -> Someone:
 
 def short(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Have the client wait for so long only."""
-    monkeypatch.setattr(client_module, "TIMEOUT", ClientTimeout(total=seconds))
+    monkeypatch.setattr(http_module, "TIMEOUT", ClientTimeout(total=seconds))
 
 
 # Signing in

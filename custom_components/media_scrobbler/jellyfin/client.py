@@ -1,66 +1,36 @@
 """A Jellyfin server's API, for 10.11 and 12.x."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
 from urllib.parse import quote
 
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientError,
-    ClientSession,
-    ClientSSLError,
-    ClientTimeout,
-)
-from homeassistant import const
-import orjson
+from aiohttp import ClientSession
 
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
+from ..domain.library import Completion, Page, Section
 from ..domain.media_server import (
-    CannotConnectError,
-    CertificateError,
     ForbiddenError,
+    ItemGoneError,
     NotAMediaServerError,
     NowPlaying,
-    ServerFailureError,
     ServerInfo,
     SignInError,
     TooOldError,
-    WebhookObstacleError,
 )
-from ..domain.title import Title
+from ..domain.title import MediaType, Title
+from . import history, library, plugin
 from .dto import item_title
+from .http import Http, NotFoundError, RefusedError, understood
 from .items import TICKS_PER_SECOND, plain_id
+from .users import async_users
 
 MIN_VERSION = (10, 11)
-TIMEOUT = ClientTimeout(total=15)
-RETRIES = 2
-RETRY_DELAY = 0.5
-"""Seconds before the first repetition; the second comes after twice as long."""
 
 QUICK_CONNECT_INTERVAL = 2
 QUICK_CONNECT_LIFETIME = 10 * 60
-
-WEBHOOK_PLUGIN = "71552a5a5c5c4350a2aeebe451a30173"
-WEBHOOK_NAME = "Media Scrobbler for Home Assistant"
-
-NOTIFICATION_TYPES = (
-    "ItemAdded",
-    "ItemDeleted",
-    "PlaybackStart",
-    "PlaybackProgress",
-    "PlaybackStop",
-    "UserDataSaved",
-    "PendingRestart",
-    "TaskCompleted",
-    "AuthenticationFailure",
-    "UserLockedOut",
-)
-
-type Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +58,18 @@ class JellyfinClient:
         `session` decides whether certificates are verified. `user_id` is whose token it
         is; an API key is nobody's.
         """
-        self._session = session
-        self._url = url.rstrip("/")
-        self._device_id = device_id
-        self._token = token
+        self._http = Http(session, url=url, device_id=device_id, token=token)
         self._user_id = user_id
         self._server_id = ""
+        # Whether the sign-in is an administrator's, None as long as nobody has said so.
+        self._is_administrator: bool | None = None
 
     # Signing in
 
     async def async_sign_in(self, username: str, password: str) -> SignedIn:
         """Sign in by password; the token is used from now on."""
         return self._take(
-            await self._object(
+            await self._http.async_object(
                 "POST",
                 "/Users/AuthenticateByName",
                 body={"Username": username, "Pw": password},
@@ -112,10 +81,10 @@ class JellyfinClient:
 
         Raises ForbiddenError where the server has it switched off.
         """
-        if await self._request("GET", "/QuickConnect/Enabled") is not True:
+        if await self._http.async_request("GET", "/QuickConnect/Enabled") is not True:
             raise ForbiddenError
-        answer = await self._object("POST", "/QuickConnect/Initiate")
-        with _understood():
+        answer = await self._http.async_object("POST", "/QuickConnect/Initiate")
+        with understood():
             code, secret = answer.text("Code"), answer.text("Secret")
         if code is None or secret is None:
             raise NotAMediaServerError
@@ -130,40 +99,40 @@ class JellyfinClient:
             async with asyncio.timeout(QUICK_CONNECT_LIFETIME):
                 # Polling is how Quick Connect works.
                 while not (  # noqa: ASYNC110
-                    await self._object(
+                    await self._http.async_object(
                         "GET", "/QuickConnect/Connect", params={"secret": secret}
                     )
                 ).flag("Authenticated"):
                     await asyncio.sleep(QUICK_CONNECT_INTERVAL)
-        except (TimeoutError, _NotFoundError) as err:
+        except (TimeoutError, NotFoundError) as err:
             raise SignInError from err
         except PayloadError as err:
             raise NotAMediaServerError from err
         return self._take(
-            await self._object(
+            await self._http.async_object(
                 "POST", "/Users/AuthenticateWithQuickConnect", body={"Secret": secret}
             )
         )
 
     def _take(self, answer: Fields) -> SignedIn:
-        with _understood():
+        with understood():
             token, user = answer.text("AccessToken"), answer.object("User")
             if token is None or user is None:
                 raise NotAMediaServerError
             account = Party(plain_id(user, "Id"), user.text("Name"))
-        self._token, self._user_id = token, account.id
+        self._http.token, self._user_id = token, account.id
         return SignedIn(token, account)
 
     async def async_sign_out(self) -> None:
         """Give back the token."""
-        await self._request("POST", "/Sessions/Logout")
+        await self._http.async_request("POST", "/Sessions/Logout")
 
     # Reading
 
     async def async_info(self) -> ServerInfo:
         """Return which server answers; needs no sign-in."""
-        answer = await self._object("GET", "/System/Info/Public")
-        with _understood():
+        answer = await self._http.async_object("GET", "/System/Info/Public")
+        with understood():
             identity, version = plain_id(answer, "Id"), answer.text("Version")
             name = answer.text("ServerName") or "Jellyfin"
         if identity is None or version is None:
@@ -178,14 +147,18 @@ class JellyfinClient:
 
     async def async_accounts(self) -> list[Party]:
         """Return the server's users, that of the sign-in first."""
-        answer = await self._objects("GET", "/Users")
-        with _understood():
-            users = [Party(plain_id(user, "Id"), user.text("Name")) for user in answer]
-        return sorted(users, key=lambda user: user.id != self._user_id)
+        users = await async_users(self._http)
+        for user in users:
+            if user.account.id == self._user_id:
+                self._is_administrator = user.is_administrator
+        return sorted(
+            (user.account for user in users),
+            key=lambda account: account.id != self._user_id,
+        )
 
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""
-        sessions = await self._objects("GET", "/Sessions")
+        sessions = await self._http.async_objects("/Sessions")
         return [
             playing
             for session in sessions
@@ -221,7 +194,7 @@ class JellyfinClient:
         params = {"ids": item, "fields": "ProviderIds", "recursive": "true"}
         if self._user_id is not None:
             params["userId"] = self._user_id
-        answer = await self._object("GET", "/Items", params=params)
+        answer = await self._http.async_object("GET", "/Items", params=params)
         try:
             for found in answer.objects("Items"):
                 return item_title(found, None, self._server_id)
@@ -231,217 +204,112 @@ class JellyfinClient:
 
     async def async_artwork(self, artwork: str) -> bytes:
         """Return an item's poster; it needs no token."""
-        answer: bytes = await self._request(
-            "GET",
-            f"/Items/{artwork}/Images/Primary",
-            params={"maxWidth": "600", "format": "Jpg"},
-            raw=True,
+        return await self._http.async_picture(
+            f"/Items/{artwork}/Images/Primary", {"maxWidth": "600", "format": "Jpg"}
         )
-        return answer
+
+    # Libraries and what was watched of them
+
+    async def async_sections(self) -> list[Section]:
+        """Return the libraries of movies and shows that the sign-in may see."""
+        return await library.async_sections(self._http, self._user_id)
+
+    async def async_page(
+        self,
+        section: Section,
+        media_type: MediaType,
+        start: int,
+        limit: int,
+        *,
+        account: str | None = None,
+    ) -> Page:
+        """Return items of a section, the oldest addition first.
+
+        With an account, whether it has watched the movies and episodes. A section that
+        may not be seen is empty. Raises ItemGoneError for one that is gone.
+        """
+        return await library.async_page(
+            self._http,
+            await self._async_server_id(),
+            section,
+            media_type,
+            start,
+            limit,
+            user_id=self._user_id,
+            account=account,
+        )
+
+    async def async_episodes(self, item: str) -> list[Title]:
+        """Return the episodes of a show or season by its item id; none if it is gone."""
+        return await library.async_episodes(
+            self._http, await self._async_server_id(), item, user_id=self._user_id
+        )
+
+    async def async_history(
+        self, accounts: Collection[str], since: datetime | None
+    ) -> AsyncIterator[list[Completion]]:
+        """Yield what accounts have completed, page by page; all of it, or since a time.
+
+        Of each title only the last time is known.
+        """
+        server_id = await self._async_server_id()
+        async for page in history.async_history(self._http, server_id, accounts, since):
+            yield page
+
+    def can_mark(self, account: str) -> bool:
+        """Return whether what this account has watched can be marked on the server.
+
+        An administrator can for everybody, and so can an API key.
+        """
+        return account == self._user_id or self._is_administrator is not False
+
+    async def async_mark(
+        self,
+        account: str,
+        item: str,
+        *,
+        watched: bool,
+        watched_at: datetime | None = None,
+    ) -> None:
+        """Mark an item as watched by an account, or as not watched.
+
+        With a time it counts as one more time that it was watched; without one, an
+        earlier time that the server has stays. Raises ItemGoneError for an item that is
+        gone or that the account may not see, ForbiddenError where marking for this
+        account is not allowed.
+        """
+        params = {"userId": account}
+        if watched and watched_at is not None:
+            at = watched_at.astimezone(UTC).replace(tzinfo=None)
+            params["datePlayed"] = f"{at.isoformat()}Z"
+        try:
+            await self._http.async_request(
+                "POST" if watched else "DELETE",
+                f"/UserPlayedItems/{quote(item, safe='')}",
+                params=params,
+            )
+        except RefusedError as err:
+            await self._http.async_assert_reached()
+            raise ItemGoneError from err
+
+    async def _async_server_id(self) -> str:
+        if not self._server_id:
+            await self.async_info()
+        return self._server_id
 
     # Webhooks
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, or None."""
-        try:
-            await self._webhook_configuration()
-        except WebhookObstacleError as err:
-            return err.reason
-        return None
+        return await plugin.async_obstacle(self._http)
 
     async def async_register_webhook(
         self, url: str, replaced: Collection[str] = ()
     ) -> None:
         """Have the webhook plugin send to this URL; other destinations stay as they are."""
-        configuration = await self._webhook_configuration()
-        destinations: list[Json] = configuration.get("GenericOptions") or []
-        ours = _destination(url, await self.async_accounts())
-        present = [one for one in destinations if one.get("WebhookUri") == url]
-        if (
-            len(present) == 1
-            and present[0].items() >= ours.items()
-            and not any(one.get("WebhookUri") in replaced for one in destinations)
-        ):
-            return
-        configuration["GenericOptions"] = [
-            *(
-                one
-                for one in destinations
-                if one.get("WebhookUri") not in {url, *replaced}
-            ),
-            (present[0] if present else {}) | ours,
-        ]
-        await self._write_webhook_configuration(configuration)
+        users = await self.async_accounts()
+        await plugin.async_register(self._http, url, replaced, users)
 
     async def async_remove_webhooks(self, urls: Collection[str]) -> None:
         """Remove our destinations from the webhook plugin."""
-        configuration = await self._webhook_configuration()
-        destinations: list[Json] = configuration.get("GenericOptions") or []
-        kept = [one for one in destinations if one.get("WebhookUri") not in urls]
-        if kept != destinations:
-            configuration["GenericOptions"] = kept
-            await self._write_webhook_configuration(configuration)
-
-    async def _webhook_configuration(self) -> Json:
-        """Return the plugin's configuration; raises WebhookObstacleError."""
-        try:
-            answer = await self._request(
-                "GET", f"/Plugins/{WEBHOOK_PLUGIN}/Configuration"
-            )
-        except _NotFoundError as err:
-            raise WebhookObstacleError("no_webhook_plugin") from err
-        except ForbiddenError as err:
-            raise WebhookObstacleError("no_administrator") from err
-        if not isinstance(answer, dict):
-            raise NotAMediaServerError
-        return answer
-
-    async def _write_webhook_configuration(self, configuration: Json) -> None:
-        # The document is replaced as a whole, which is why it has just been read.
-        try:
-            await self._request(
-                "POST",
-                f"/Plugins/{WEBHOOK_PLUGIN}/Configuration",
-                body=configuration,
-            )
-        except ForbiddenError as err:
-            raise WebhookObstacleError("no_administrator") from err
-
-    # HTTP
-
-    async def _object(self, method: str, path: str, **options: Any) -> Fields:
-        answer = await self._request(method, path, **options)
-        with _understood():
-            return Fields(answer, path)
-
-    async def _objects(self, method: str, path: str) -> list[Fields]:
-        answer = await self._request(method, path)
-        if not isinstance(answer, list):
-            raise NotAMediaServerError
-        with _understood():
-            return [Fields(item, path) for item in answer]
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Json | None = None,
-        raw: bool = False,
-    ) -> Any:
-        """Send a request, again if that is safe; raises MediaServerError.
-
-        Returns decoded JSON, or the bytes of a picture with `raw`.
-        """
-        attempts = 1 + (RETRIES if method == "GET" else 0)
-        for attempt in range(attempts):
-            try:
-                return await self._send(method, path, params, body, raw=raw)
-            except CannotConnectError, ServerFailureError:
-                if attempt == attempts - 1:
-                    raise
-            await asyncio.sleep(RETRY_DELAY * 2**attempt)
-        raise CannotConnectError
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Json | None,
-        *,
-        raw: bool,
-    ) -> Any:
-        headers = {"Authorization": self._authorization()}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            async with self._session.request(
-                method,
-                f"{self._url}{path}",
-                params=params,
-                data=orjson.dumps(body) if body is not None else None,
-                headers=headers,
-                timeout=TIMEOUT,
-            ) as response:
-                content = await response.read()
-                status, content_type = response.status, response.content_type
-        except (ClientConnectorCertificateError, ClientSSLError) as err:
-            raise CertificateError from err
-        except (ClientError, TimeoutError, ValueError) as err:
-            raise CannotConnectError from err
-        match status:
-            case 401:
-                raise SignInError
-            case 403:
-                raise ForbiddenError
-            case 404:
-                raise _NotFoundError
-            case _ if status >= 500:
-                raise ServerFailureError
-            case _ if status >= 400:
-                raise NotAMediaServerError
-        if raw:
-            if not content_type.startswith("image/"):
-                raise NotAMediaServerError
-            return content
-        if not content:
-            return None
-        try:
-            return orjson.loads(content)
-        except orjson.JSONDecodeError as err:
-            raise NotAMediaServerError from err
-
-    def _authorization(self) -> str:
-        parts = {
-            "Client": "Media Scrobbler",
-            "Device": "Home Assistant",
-            "DeviceId": self._device_id,
-            "Version": const.__version__,
-        }
-        if self._token is not None:
-            parts["Token"] = self._token
-        return "MediaBrowser " + ", ".join(
-            f'{name}="{quote(value, safe="")}"' for name, value in parts.items()
-        )
-
-
-class _NotFoundError(NotAMediaServerError):
-    """The server has no such thing."""
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    """Have what is of the wrong type in an answer be an error of the server's."""
-    try:
-        yield
-    except PayloadError as err:
-        raise NotAMediaServerError from err
-
-
-def _destination(url: str, users: list[Party]) -> Json:
-    """Return our destination: all that is needed, and everybody's user data.
-
-    Without a list of users the plugin sends no user data at all.
-    """
-    return {
-        "Headers": [{"Key": "Content-Type", "Value": "application/json"}],
-        "Fields": [],
-        "NotificationTypes": list(NOTIFICATION_TYPES),
-        "WebhookName": WEBHOOK_NAME,
-        "WebhookUri": url,
-        "EnableMovies": True,
-        "EnableEpisodes": True,
-        "EnableSeries": True,
-        "EnableSeasons": True,
-        "EnableAlbums": True,
-        "EnableSongs": True,
-        "EnableVideos": False,
-        "SendAllProperties": True,
-        "TrimWhitespace": False,
-        "SkipEmptyMessageBody": False,
-        "EnableWebhook": True,
-        "Template": "",
-        "UserFilter": [user.id for user in users if user.id],
-    }
+        await plugin.async_remove(self._http, urls)

@@ -1,10 +1,29 @@
 """Items as Jellyfin's API and the nested webhooks describe them: BaseItemDto."""
 
+from datetime import MINYEAR, datetime
 from typing import Any
 
-from ..domain.fields import Fields
+from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
-from .items import TICKS_PER_SECOND, media_type_of, plain_id, plain_text, provider_ids
+from .items import (
+    TICKS_PER_SECOND,
+    media_type_of,
+    plain_id,
+    plain_text,
+    provider_ids,
+    utc_time,
+)
+
+
+def raw_items(answer: Fields) -> list[Any]:
+    """Return the items of a list, each to be understood or not by itself.
+
+    Raises PayloadError where there is no list.
+    """
+    items = answer.get("Items")
+    if not isinstance(items, list):
+        raise PayloadError("Items is not a list")
+    return items
 
 
 def item_title(
@@ -19,6 +38,22 @@ def item_title(
     if media_type is None:
         return None
     return _title(item, series, media_type, server_id or "")
+
+
+def watched(item: Fields) -> tuple[bool | None, datetime | None]:
+    """Return whether a user has watched an item, None if unknown, and when (UTC).
+
+    A position has a date as well, which is not when the item was watched. Raises
+    PayloadError where something is of the wrong type.
+    """
+    data = item.object("UserData")
+    if data is None:
+        return None, None
+    if not data.flag("Played"):
+        return False, None
+    at = utc_time(data.text("LastPlayedDate"))
+    # What the server writes for no date at all.
+    return True, at if at is not None and at.year != MINYEAR else None
 
 
 def _title(

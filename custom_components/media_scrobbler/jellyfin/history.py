@@ -1,0 +1,112 @@
+"""What the users of a Jellyfin server have watched, the latest first."""
+
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime, timedelta
+import logging
+from typing import Any
+
+from ..domain.event import Party
+from ..domain.fields import Fields, PayloadError
+from ..domain.library import Completion
+from ..domain.media_server import ForbiddenError
+from .dto import item_title, raw_items, watched
+from .http import Http, RefusedError
+from .items import each_episode
+from .users import async_users
+
+_LOGGER = logging.getLogger(__name__)
+
+PAGE = 1_000
+LATEST_PAGE = 100
+"""Items asked for at once where only what is new is wanted: mostly that is little."""
+
+ACTIVITY_STEP = timedelta(minutes=1)
+"""How long a user may have been active before the server writes that down."""
+
+
+async def async_history(
+    http: Http, server_id: str, accounts: Collection[str], since: datetime | None
+) -> AsyncIterator[list[Completion]]:
+    """Yield what accounts have completed, page by page; all of it, or since a time.
+
+    The server knows of each item only when it was watched last. What it has no time for
+    is left out. An account that is gone, or that the sign-in may not ask for, is skipped.
+    """
+    idle = set() if since is None else await _async_idle(http, since)
+    for account in accounts:
+        if account in idle:
+            continue
+        try:
+            async for page in _async_history_of(http, server_id, account, since):
+                yield page
+        except ForbiddenError:
+            _LOGGER.debug("The history of account %s may not be read", account)
+        except RefusedError:
+            await http.async_assert_reached()
+            _LOGGER.debug("Account %s is not known to the server", account)
+
+
+async def _async_idle(http: Http, since: datetime) -> set[str | None]:
+    """Return the accounts that have not used the server since a time."""
+    try:
+        users = await async_users(http)
+    except ForbiddenError:
+        return set()
+    return {
+        user.account.id
+        for user in users
+        if user.last_active is not None and user.last_active < since - ACTIVITY_STEP
+    }
+
+
+async def _async_history_of(
+    http: Http, server_id: str, account: str, since: datetime | None
+) -> AsyncIterator[list[Completion]]:
+    limit = PAGE if since is None else LATEST_PAGE
+    params = {
+        "userId": account,
+        "recursive": "true",
+        "isPlayed": "true",
+        "includeItemTypes": "Movie,Episode,Audio",
+        "fields": "ProviderIds",
+        "sortBy": "DatePlayed,SortName",
+        "sortOrder": "Descending",
+        "limit": str(limit),
+        "enableImages": "false",
+        "enableUserData": "true",
+        "enableTotalRecordCount": "false",
+    }
+
+    def read(answer: Fields) -> tuple[list[Completion], bool]:
+        """Return what is new, and whether there may be more of it."""
+        completions: list[Completion] = []
+        items = raw_items(answer)
+        for item in items:
+            found = _completions(item, Party(account), server_id)
+            if found and since is not None and found[0].watched_at < since:
+                return completions, False
+            completions.extend(found)
+        return completions, len(items) >= limit
+
+    start, more = 0, True
+    while more:
+        completions, more = await http.async_read(
+            "/Items", params | {"startIndex": str(start)}, read
+        )
+        if completions:
+            yield completions
+        start += limit
+
+
+def _completions(item: Any, account: Party, server_id: str) -> list[Completion]:
+    """Return what an item stands for, nothing if it cannot be understood."""
+    try:
+        fields = Fields(item, "Items")
+        title = item_title(fields, None, server_id)
+        was_watched, at = watched(fields)
+        if title is None or not was_watched or at is None:
+            return []
+        titles = each_episode(title, fields.integer("IndexNumberEnd"))
+    except PayloadError:
+        return []
+    return [Completion(account=account, title=each, watched_at=at) for each in titles]

@@ -1,0 +1,208 @@
+"""Requests to a Jellyfin server: who asks, what is repeated, and what an answer means."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientError,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+)
+from homeassistant import const
+import orjson
+
+from ..domain.fields import Fields, PayloadError
+from ..domain.media_server import (
+    CannotConnectError,
+    CertificateError,
+    ForbiddenError,
+    NotAMediaServerError,
+    ServerFailureError,
+    SignInError,
+)
+
+TIMEOUT = ClientTimeout(total=15)
+LIST_TIMEOUT = ClientTimeout(total=60)
+"""For long lists, which a small server takes its time to put together."""
+
+RETRIES = 2
+RETRY_DELAY = 0.5
+"""Seconds before the first repetition; the second comes after twice as long."""
+
+type Json = dict[str, Any]
+
+
+class RefusedError(NotAMediaServerError):
+    """A request cannot be met, as one for what is in an item that does not exist."""
+
+
+class NotFoundError(RefusedError):
+    """There is no such thing."""
+
+
+class Http:
+    """What requests to one server have in common.
+
+    Whatever is asked raises MediaServerError, in one of its kinds.
+    """
+
+    def __init__(
+        self, session: ClientSession, *, url: str, device_id: str, token: str | None
+    ) -> None:
+        """Take where the server is; nothing is asked yet."""
+        self._session = session
+        self._url = url.rstrip("/")
+        self._device_id = device_id
+        self.token = token
+
+    async def async_request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Json | None = None,
+    ) -> Any:
+        """Return the decoded answer to a request, None where it is empty."""
+        content, _ = await self._request(method, path, params, body)
+        return _decoded(content)
+
+    async def async_object(self, method: str, path: str, **options: Any) -> Fields:
+        """Return an answer that is an object."""
+        answer = await self.async_request(method, path, **options)
+        with understood():
+            return Fields(answer, path)
+
+    async def async_objects(self, path: str, **options: Any) -> list[Fields]:
+        """Return an answer that is a list of objects."""
+        answer = await self.async_request("GET", path, **options)
+        if not isinstance(answer, list):
+            raise NotAMediaServerError
+        with understood():
+            return [Fields(item, path) for item in answer]
+
+    async def async_read[T](
+        self, path: str, params: Mapping[str, str], read: Callable[[Fields], T]
+    ) -> T:
+        """Return what `read` makes of a large answer, in a thread.
+
+        `read` raises PayloadError where something is of the wrong type.
+        """
+        content, _ = await self._request("GET", path, params, within=LIST_TIMEOUT)
+
+        def decode_and_read() -> T:
+            with understood():
+                return read(Fields(_decoded(content), path))
+
+        return await asyncio.to_thread(decode_and_read)
+
+    async def async_picture(self, path: str, params: Mapping[str, str]) -> bytes:
+        """Return a picture."""
+        content, content_type = await self._request("GET", path, params)
+        if not content_type.startswith("image/"):
+            raise NotAMediaServerError
+        return content
+
+    async def async_assert_reached(self) -> None:
+        """Raise if it may be no server that says that there is no such thing.
+
+        A proxy says the same of everything while the server behind it is down.
+        """
+        await self.async_object("GET", "/System/Info/Public")
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        *,
+        within: ClientTimeout | None = None,
+    ) -> tuple[bytes, str]:
+        """Send a request, again if that is safe; returns the content and its type."""
+        attempts = 1 + (RETRIES if method == "GET" else 0)
+        for attempt in range(attempts):
+            try:
+                return await self._send(method, path, params, body, within or TIMEOUT)
+            except CannotConnectError, ServerFailureError:
+                if attempt == attempts - 1:
+                    raise
+            await asyncio.sleep(RETRY_DELAY * 2**attempt)
+        raise CannotConnectError
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Json | None,
+        within: ClientTimeout,
+    ) -> tuple[bytes, str]:
+        headers = {"Authorization": self._authorization()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self._session.request(
+                method,
+                f"{self._url}{path}",
+                params=params,
+                data=orjson.dumps(body) if body is not None else None,
+                headers=headers,
+                timeout=within,
+            ) as response:
+                content = await response.read()
+                status, content_type = response.status, response.content_type
+        except (ClientConnectorCertificateError, ClientSSLError) as err:
+            raise CertificateError from err
+        except (ClientError, TimeoutError, ValueError) as err:
+            raise CannotConnectError from err
+        match status:
+            case 400:
+                raise RefusedError
+            case 401:
+                raise SignInError
+            case 403:
+                raise ForbiddenError
+            case 404:
+                raise NotFoundError
+            case _ if status >= 500:
+                raise ServerFailureError
+            case _ if status >= 400:
+                raise NotAMediaServerError
+        return content, content_type
+
+    def _authorization(self) -> str:
+        parts = {
+            "Client": "Media Scrobbler",
+            "Device": "Home Assistant",
+            "DeviceId": self._device_id,
+            "Version": const.__version__,
+        }
+        if self.token is not None:
+            parts["Token"] = self.token
+        return "MediaBrowser " + ", ".join(
+            f'{name}="{quote(value, safe="")}"' for name, value in parts.items()
+        )
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Have what is of the wrong type in an answer be an error of the server's."""
+    try:
+        yield
+    except PayloadError as err:
+        raise NotAMediaServerError from err
+
+
+def _decoded(content: bytes) -> Any:
+    if not content:
+        return None
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as err:
+        raise NotAMediaServerError from err
