@@ -5,17 +5,17 @@ Jellyfin's own description of its API.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import timedelta
 import logging
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientSession, TCPConnector
 import pytest
 
 from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.domain.library import Section
 from custom_components.media_scrobbler.domain.media_server import (
     CannotConnectError,
     CertificateError,
@@ -28,10 +28,7 @@ from custom_components.media_scrobbler.domain.media_server import (
     WebhookObstacleError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.jellyfin import (
-    client as client_module,
-    http as http_module,
-)
+from custom_components.media_scrobbler.jellyfin import client as client_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
 from ..simulators.catalogue import (
@@ -43,82 +40,17 @@ from ..simulators.catalogue import (
 from ..simulators.faults import Fault
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
-from ..simulators.jellyfin_state import Version
+from .someone import Someone, short
 
 OURS = "http://192.0.2.10:8123/api/webhook/ours"
 OLD = "http://192.0.2.11:8123/api/webhook/ours"
 THEIRS = "https://example.org/theirs"
+NOWHERE = Section("1" * 32, "Movies", (MediaType.MOVIE,))
 
 type Call = Callable[[JellyfinClient], Awaitable[Any]]
 
 
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch, socket_enabled: None) -> None:
-    """Wait for next to nothing, and only as long as a slow machine may need."""
-    monkeypatch.setattr(http_module, "RETRY_DELAY", 0.001)
-    monkeypatch.setattr(client_module, "QUICK_CONNECT_INTERVAL", 0.01)
-
-
-@pytest.fixture
-async def session() -> AsyncGenerator[ClientSession]:
-    """Return a session that verifies certificates."""
-    async with ClientSession() as session:
-        yield session
-
-
-@pytest.fixture(params=["10.11", "12.0"])
-async def jellyfin(request: pytest.FixtureRequest) -> AsyncGenerator[JellyfinStandIn]:
-    """Return a server of either version with a few titles and two users."""
-    version: Version = request.param
-    async with JellyfinStandIn(
-        version=version,
-        titles=[THE_SALT_ROAD, LOW_WATER, SLOW_FERRY, NINTH_MERIDIAN_TRAILER],
-        validate=True,
-    ) as jellyfin:
-        jellyfin.add_user("alice", "secret", administrator=True)
-        jellyfin.add_user("bob", "other")
-        yield jellyfin
-
-
-@dataclass
-class Someone:
-    """A user's client, and the token in it."""
-
-    client: JellyfinClient
-    user: JellyfinUser
-    token: str
-
-
-def client_of(jellyfin: JellyfinStandIn, session: ClientSession, name: str) -> Someone:
-    """Return the client of a user who has signed in."""
-    user = JellyfinUser.named(name)
-    token = jellyfin.sign_in(user, device_id="home")
-    return Someone(
-        JellyfinClient(
-            session, url=jellyfin.url, device_id="home", token=token, user_id=user.id
-        ),
-        user,
-        token,
-    )
-
-
-@pytest.fixture
-async def alice(jellyfin: JellyfinStandIn, session: ClientSession) -> Someone:
-    """Return an administrator."""
-    someone = client_of(jellyfin, session, "alice")
-    await someone.client.async_info()
-    return someone
-
-
-@pytest.fixture
-async def bob(jellyfin: JellyfinStandIn, session: ClientSession) -> Someone:
-    """Return a user who is none."""
-    return client_of(jellyfin, session, "bob")
-
-
-def short(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Have the client wait for so long only."""
-    monkeypatch.setattr(http_module, "TIMEOUT", ClientTimeout(total=seconds))
+pytestmark = pytest.mark.usefixtures("impatience")
 
 
 # Signing in
@@ -455,6 +387,9 @@ READING: list[Call] = [
     lambda client: client.async_accounts(),
     lambda client: client.async_now_playing(),
     lambda client: client.async_title("0" * 32),
+    lambda client: client.async_sections(),
+    lambda client: client.async_page(NOWHERE, MediaType.MOVIE, 0, 10),
+    lambda client: client.async_episodes(NOWHERE.id),
     lambda client: client.async_webhook_obstacle(),
     lambda client: client.async_register_webhook(OURS),
     lambda client: client.async_remove_webhooks([OURS]),

@@ -14,6 +14,8 @@ from .jellyfin_user_data import UserData
 # How long a code of Quick Connect can be used, how long longer once it was.
 QUICK_CONNECT_EXPIRES = timedelta(minutes=10)
 QUICK_CONNECT_EXTENDED = timedelta(minutes=1)
+# How often it is written down that a user was active.
+ACTIVITY_STEP = timedelta(minutes=1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -26,6 +28,9 @@ class Account:
     disabled: bool = False
     hidden: bool = False
     last_login: datetime | None = None
+    last_activity: datetime | None = None
+    # The ids of the libraries that are not for this user.
+    unseen: set[str] = field(default_factory=set)
     # By the id of the item; the number goes up when somebody takes one of them to change.
     data: dict[str, UserData] = field(default_factory=dict)
     changes: int = 0
@@ -225,7 +230,15 @@ class Accounts:
             )
         session.accounts = accounts or session.accounts
         session.last_activity = self._now()
+        for account in session.accounts[:1]:
+            self._note_activity(account)
         return session
+
+    def _note_activity(self, account: Account) -> None:
+        """Write down that a user is active, unless that was done just now."""
+        before, now = account.last_activity, self._now()
+        if before is None or now - before > ACTIVITY_STEP:
+            account.last_activity = now
 
     # --- Quick Connect -----------------------------------------------------------------
 

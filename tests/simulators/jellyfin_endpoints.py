@@ -439,6 +439,11 @@ class Endpoints:
     async def _find_items(self, call: Call) -> web.Response:
         account = self._account_of(call)
         query = Query.of(call.params)
+        if account and query.parent in account.unseen and not call.caller.is_api_key:
+            # The token is good; this is what the server says all the same.
+            raise RefusedError(
+                401, f"{account.user.name} is not permitted to access Library."
+            )
         search = Search(
             self._items,
             query,
@@ -448,6 +453,7 @@ class Endpoints:
                 self._items.changes,
                 (account.user.id, account.changes) if account else None,
             ),
+            versions=account is None,
         )
         found = search.find() or Found([], 0, query.start)
         with_data = account and call.params.flag("enableUserData") is not False
@@ -498,6 +504,7 @@ class Endpoints:
                 self._items.of(view), ALL_FIELDS, account.data if account else None
             )
             for view in VIEWS
+            if account is None or self._items.id_of(view) not in account.unseen
         ]
         return _answer_json(
             {"Items": views, "TotalRecordCount": len(views), "StartIndex": 0}

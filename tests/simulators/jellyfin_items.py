@@ -111,6 +111,8 @@ class Item:
     version_of: str | None = None
     version_name: str | None = None
     has_ids: bool = True
+    # Whether there is no file: a show has such an episode, the library has not.
+    missing: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -195,6 +197,7 @@ class _Shelf:
     version_of: dict[int, str] = field(default_factory=dict)
     version_names: dict[int, str] = field(default_factory=dict)
     without_ids: set[int] = field(default_factory=set)
+    missing: set[int] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
     # Neither gone nor listed: versions of films, trailers.
     hidden: set[int] = field(default_factory=set)
@@ -331,6 +334,7 @@ class Items:
             version_of=shelf.version_of.get(number),
             version_name=shelf.version_names.get(number),
             has_ids=number not in shelf.without_ids,
+            missing=number in shelf.missing,
         )
 
     # --- many --------------------------------------------------------------------------
@@ -342,6 +346,22 @@ class Items:
     def count(self, kind: Kind) -> int:
         """Return how many items of a kind there are."""
         return len(self._shelves[kind].listed)
+
+    def versions_of(self, numbers: Sequence[int]) -> list[int]:
+        """Return the numbers of some films and of all their versions."""
+        shelf = self._shelves[Kind.MOVIE]
+        found = {self.id_at(Kind.MOVIE, number) for number in numbers}
+        versions = (
+            number
+            for number, of in shelf.version_of.items()
+            if of in found and number not in shelf.gone
+        )
+        return sorted({*numbers, *versions})
+
+    def present(self, kind: Kind, numbers: Sequence[int]) -> Sequence[int]:
+        """Return the numbers of what there are files of."""
+        missing = self._shelves[kind].missing
+        return [n for n in numbers if n not in missing] if missing else numbers
 
     def title_at(self, kind: Kind, number: int) -> Held:
         """Return the title of an item by its kind and number."""
@@ -476,6 +496,12 @@ class Items:
         shelf.version_names[item.number] = name
         shelf.hidden.add(item.number)
         return self._item(item.kind, item.number, movie)
+
+    def add_missing(self, episode: Episode, at: datetime) -> list[Item]:
+        """Add an episode that there is no file of; returns what is new."""
+        added = self.add(episode, at)
+        self._shelves[Kind.EPISODE].missing.add(self.of(episode).number)
+        return added
 
     def touch(self, title: Held, at: datetime) -> None:
         """Let the server write down anew what it knows of an item."""

@@ -75,7 +75,7 @@ class Descriptions:
             "ParentIndexNumber": above,
             "IsFolder": item.is_folder,
             "Type": str(item.kind),
-            "LocationType": "FileSystem",
+            "LocationType": "Virtual" if item.missing else "FileSystem",
             "MediaType": _MEDIA_TYPES.get(item.kind, "Unknown"),
             "ImageTags": self.image_tags(item),
             "BackdropImageTags": [],
@@ -289,10 +289,9 @@ class Descriptions:
             "Policy": _policy(account),
         }
         if account.last_login:
-            described |= {
-                "LastLoginDate": written(account.last_login),
-                "LastActivityDate": written(account.last_login),
-            }
+            described["LastLoginDate"] = written(account.last_login)
+        if account.last_activity:
+            described["LastActivityDate"] = written(account.last_activity)
         return described
 
     def session(self, session: Session) -> dict[str, Any]:

@@ -162,12 +162,15 @@ _NOT_PLAYED = frozenset(
         "imagetypes",
         "is3d",
         "is4k",
+        "ismissing",
         "ishd",
         "iskids",
         "islocked",
         "isnews",
         "isplaceholder",
         "issports",
+        "isunaired",
+        "locationtypes",
         "maxheight",
         "maxofficialrating",
         "maxwidth",
@@ -261,6 +264,8 @@ class Query:
     years: frozenset[int] = frozenset()
     genres: frozenset[str] = frozenset()
     has_ids: Mapping[str, bool] = field(default_factory=dict)
+    # Whether what there are no files of is left out.
+    present: bool = False
     index: int | None = None
     parent_index: int | None = None
     sort: Sequence[tuple[str, bool]] = ()
@@ -300,6 +305,8 @@ class Query:
                 for name in ("Imdb", "Tmdb", "Tvdb")
                 if (wanted := params.flag(f"has{name}Id")) is not None
             },
+            present="virtual"
+            in {name.lower() for name in params.several("excludeLocationTypes")},
             index=params.number("indexNumber"),
             parent_index=params.number("parentIndexNumber"),
             sort=_sort_of(params),
@@ -372,7 +379,8 @@ class Paging:
 class Search:
     """One look through the items, with what a user did with them.
 
-    `state` changes whenever the outcome may; it is what `paging` goes by.
+    `state` changes whenever the outcome may; it is what `paging` goes by. Without a user
+    every version of a film is listed, not just the one that stands for all of them.
     """
 
     def __init__(
@@ -383,7 +391,9 @@ class Search:
         *,
         paging: Paging | None = None,
         state: object = None,
+        versions: bool = False,
     ) -> None:
+        self._versions = versions
         self._items = items
         self._query = query
         self._data = data
@@ -424,6 +434,8 @@ class Search:
         if numbers is None:
             return None
         numbers = self._of_wanted_kinds(numbers)
+        if self._versions and Kind.MOVIE in numbers and not self._query.ids:
+            numbers[Kind.MOVIE] = self._items.versions_of(numbers[Kind.MOVIE])
         for kind in numbers:
             numbers[kind] = self._filtered(kind, numbers[kind])
         return _Matches(numbers, self._sorted(numbers) if self._query.sort else None)
@@ -474,6 +486,8 @@ class Search:
         """Return the numbers of what meets every condition."""
         query = self._query
         items = self._items
+        if query.present:
+            numbers = items.present(kind, numbers)
         if query.without:
             gone = {items.place(identifier) for identifier in query.without}
             numbers = [number for number in numbers if (kind, number) not in gone]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 from aiohttp import ClientSession
 
@@ -278,6 +277,9 @@ class JellyfinClient:
         gone or that the account may not see, ForbiddenError where marking for this
         account is not allowed.
         """
+        # Webhooks name items too, and what only looks like an id must not lead elsewhere.
+        if not item.replace("-", "").isalnum():
+            raise ItemGoneError
         params = {"userId": account}
         if watched and watched_at is not None:
             at = watched_at.astimezone(UTC).replace(tzinfo=None)
@@ -285,7 +287,7 @@ class JellyfinClient:
         try:
             await self._http.async_request(
                 "POST" if watched else "DELETE",
-                f"/UserPlayedItems/{quote(item, safe='')}",
+                f"/UserPlayedItems/{item}",
                 params=params,
             )
         except RefusedError as err:
