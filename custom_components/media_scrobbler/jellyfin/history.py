@@ -16,7 +16,9 @@ from .users import async_users
 
 _LOGGER = logging.getLogger(__name__)
 
-PAGE = 1_000
+PAGE = 500
+"""Items asked for at once: decoding them is one piece of work, whatever thread does it."""
+
 LATEST_PAGE = 100
 """Items asked for at once where only what is new is wanted: mostly that is little."""
 
