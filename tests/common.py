@@ -120,6 +120,15 @@ async def add_server(
     return entry
 
 
+async def viewer_settings(
+    hass: HomeAssistant, viewer: ConfigEntry[Any]
+) -> ConfigFlowResult:
+    """Return the step of a viewer's options that asks how to record and to want."""
+    result = await hass.config_entries.options.async_init(viewer.entry_id)
+    assert_translated(result, "options")
+    return await answer(hass, result, next_step_id="settings")
+
+
 async def add_viewer(
     hass: HomeAssistant,
     name: str,

@@ -41,6 +41,7 @@ from .common import (
     entity_id_of,
     plays_of,
     start_flow,
+    viewer_settings,
 )
 from .conftest import AddViewer
 from .simulators.catalogue import LOW_WATER, PAPER_ORCHARD, THE_SALT_ROAD
@@ -790,19 +791,26 @@ async def test_viewer_options(
     hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]
 ) -> None:
     """A viewer chooses what is recorded."""
-    result = await options(hass, alice)
+    result = await viewer_settings(hass, alice)
     assert choices(result, "media_types").keys() == {"movie", "episode", "track"}
     assert result["data_schema"] is not None
-    assert result["data_schema"]({}) == {"media_types": ["movie", "episode", "track"]}
+    usual = {"check_off": True, "import_interval": 0, "both_ways": False}
+    assert result["data_schema"]({}) == {
+        "media_types": ["movie", "episode", "track"],
+        **usual,
+    }
     result = await answer(hass, result, media_types=["episode"])
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert alice.options == {"media_types": ["episode"]}
+    assert alice.options == {"media_types": ["episode"], **usual}
     said = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD)
     assert said["outcome"] == "ignored"
     assert said["reason"] == "the viewer does not record movies"
     said = await plex.report(PlexEvent.SCROBBLE, LOW_WATER)
     assert said["outcome"] == "recorded"
-    assert suggested(await options(hass, alice)) == {"media_types": ["episode"]}
+    assert suggested(await viewer_settings(hass, alice)) == {
+        "media_types": ["episode"],
+        **usual,
+    }
 
 
 async def test_server_options(
@@ -830,6 +838,7 @@ async def test_server_options(
     assert plex.entry.options == {
         "servers": [identity, "Another"],
         "players": ["Kitchen"],
+        "nightly_scan": False,
         "webhook_enabled": False,
     }
     await hass.services.async_call(

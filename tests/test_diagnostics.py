@@ -133,6 +133,8 @@ async def test_viewer(
         "accounts": 1,
         "plays": {"movie": 2, "episode": 1},
         "ratings": 0,
+        "watchlist": 0,
+        "watchlist_imports": [],
         "failing": False,
         "unreadable_files": 0,
         "data": {"kind": "viewer", "person": REDACTED, "accounts": REDACTED},

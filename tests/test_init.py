@@ -91,6 +91,11 @@ async def test_from_yaml_nothing(hass: HomeAssistant) -> None:
         "update_play",
         "remove_play",
         "rate",
+        "get_watchlist",
+        "get_watchlist_imports",
+        "import_watchlist",
+        "scan_library",
+        "clear_library",
     }
 
 

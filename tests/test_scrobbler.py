@@ -54,6 +54,7 @@ from .common import (
     plays_of,
     settle,
     start_flow,
+    viewer_settings,
 )
 from .conftest import Restart
 from .simulators.catalogue import (
@@ -366,8 +367,7 @@ async def test_a_file_of_several_episodes(
 async def test_media_types_that_are_switched_off(
     hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]
 ) -> None:
-    options = await hass.config_entries.options.async_init(alice.entry_id)
-    await answer(hass, options, media_types=["movie"])
+    await answer(hass, await viewer_settings(hass, alice), media_types=["movie"])
 
     said = await plex.report(PlexEvent.SCROBBLE, SLOW_FERRY)
 
@@ -501,8 +501,7 @@ async def test_held_plays_stay_until_their_viewer_is_sure_to_stay(
 
 async def test_only_what_is_wanted_is_adopted(hass: HomeAssistant, plex: Plex) -> None:
     viewer = await add_viewer(hass, "Carol")
-    options = await hass.config_entries.options.async_init(viewer.entry_id)
-    await answer(hass, options, media_types=["movie"])
+    await answer(hass, await viewer_settings(hass, viewer), media_types=["movie"])
     for title in (THE_SALT_ROAD, SLOW_FERRY):
         assert await scrobble(plex, title, CAROL_AT_PLEX) == "held"
 

@@ -83,7 +83,7 @@ def test_exceptions() -> None:
         if not isinstance(node, ast.Call):
             continue
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name == "_invalid":
+        if name in ("invalid", "_invalid"):
             assert isinstance(node.args[0], ast.Constant)
             raised.add(node.args[0].value)
         elif name.endswith(("Error", "Failed")):

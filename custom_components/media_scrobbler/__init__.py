@@ -28,13 +28,19 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) -> bool:
     """Set up a server or a viewer."""
-    entry.runtime_data = runtime = hass.data[DATA_SCROBBLER].runtime_of(entry)
+    scrobbler = hass.data[DATA_SCROBBLER]
+    entry.runtime_data = runtime = scrobbler.runtime_of(entry)
     await runtime.async_load()
     if isinstance(runtime, Server) and (connection := runtime.connection) is not None:
-        for viewer in hass.data[DATA_SCROBBLER].viewers.values():
+        for viewer in scrobbler.viewers.values():
             entry.async_create_background_task(
                 hass, connection.enrichment.async_add_recent(viewer), "complete plays"
             )
+    if isinstance(runtime, Viewer):
+        scrobbler.watchlist_importer.start(runtime)
+        entry.async_create_background_task(
+            hass, scrobbler.watchlists.async_viewer_loaded(runtime), "watchlist"
+        )
     await hass.config_entries.async_forward_entry_setups(entry, runtime.platforms)
     return True
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import logging
 from typing import TYPE_CHECKING, Any, override
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed
@@ -25,6 +26,7 @@ from .domain.media_server import MediaServer, MediaServerError, ServerInfo, Sign
 from .enrichment import Enrichment
 from .jellyfin.client import JellyfinClient
 from .now_playing import NowPlayingWatch
+from .plex.account import PlexAccount
 from .plex.client import PlexClient
 from .storage.accounts import Accounts
 from .webhook_registration import WebhookRegistration
@@ -74,11 +76,7 @@ async def async_leave(
         return
     client = await async_create_client(hass, kind, entry.data)
     token = entry.data.get(CONF_ACCOUNT_TOKEN)
-    is_shared = token is not None and any(
-        other.data.get(CONF_ACCOUNT_TOKEN) == token
-        for other in hass.config_entries.async_entries(DOMAIN)
-        if other.entry_id != entry.entry_id
-    )
+    is_shared = token is not None and _is_shared(hass, entry, token)
     url = entry.data.get(CONF_REGISTERED_URL)
     try:
         async with asyncio.timeout(LEAVE_TIMEOUT):
@@ -96,6 +94,33 @@ async def async_leave(
                 await client.async_sign_out()
     except (MediaServerError, TimeoutError) as err:
         _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
+
+
+async def async_sign_out_viewer(
+    hass: HomeAssistant, entry: ConfigEntry[Any], besides: str | None = None
+) -> None:
+    """Give back the token that a viewer has signed in with, unless it is used elsewhere.
+
+    Neither is it given back if it is the one that is to stay: plex.tv gives the same token
+    to whoever signs in again. What cannot be done now is logged and left.
+    """
+    token = entry.data.get(CONF_ACCOUNT_TOKEN)
+    if token is None or token == besides or _is_shared(hass, entry, token):
+        return
+    try:
+        async with asyncio.timeout(LEAVE_TIMEOUT):
+            await PlexAccount(hass, token).async_sign_out()
+    except (MediaServerError, TimeoutError) as err:
+        _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
+
+
+def _is_shared(hass: HomeAssistant, entry: ConfigEntry[Any], token: str) -> bool:
+    """Say whether another entry uses a token of plex.tv as well."""
+    return any(
+        token in (other.data.get(CONF_ACCOUNT_TOKEN), other.data.get(CONF_TOKEN))
+        for other in hass.config_entries.async_entries(DOMAIN)
+        if other.entry_id != entry.entry_id
+    )
 
 
 def _reason(err: Exception) -> str:

@@ -19,7 +19,9 @@ from .const import (
     CONF_SERVERS,
     CONF_USER_ID,
 )
+from .published import run_data
 from .server import Server
+from .storage.import_log import Run
 from .viewer import Viewer
 
 TO_REDACT = {
@@ -60,6 +62,7 @@ def _server(server: Server) -> dict[str, Any]:
         ),
         "webhooks": [_webhook(event) for event in events[:50]],
         "outcomes": Counter(event["outcome"] for event in events),
+        "library": _library(server),
         "connection": _connection(server),
     }
 
@@ -72,6 +75,16 @@ def _connection(server: Server) -> dict[str, Any] | None:
         "version": connection.data.version,
         "webhook_registered": CONF_REGISTERED_URL in server.entry.data,
         "webhook_obstacle": connection.registration.obstacle,
+    }
+
+
+def _library(server: Server) -> dict[str, Any]:
+    library = server.library
+    return {
+        "scanned_at": library.scanned_at.isoformat() if library.scanned_at else None,
+        "scan": server.scanner.state.value,
+        "items": dict(library.index.per_type),
+        "without_ids": library.index.without_ids,
     }
 
 
@@ -92,6 +105,16 @@ def _viewer(viewer: Viewer) -> dict[str, Any]:
         "accounts": len(viewer.accounts),
         "plays": dict(viewer.history.index.per_type),
         "ratings": len(viewer.ratings),
+        "watchlist": len(viewer.watchlist),
+        "watchlist_imports": [_import(run) for run in viewer.imports.runs],
         "failing": viewer.failing,
         "unreadable_files": len(viewer.unreadable),
+    }
+
+
+def _import(run: Run) -> dict[str, Any]:
+    """Return an import in numbers: the titles are nobody else's business."""
+    return {
+        key: len(value) if isinstance(value, list) else value
+        for key, value in run_data(run).items()
     }

@@ -63,6 +63,40 @@ def async_note_webhook_obstacle(
     )
 
 
+@callback
+def async_note_watchlist_sign_in(
+    hass: HomeAssistant, entry: ConfigEntry[Any], *, is_rejected: bool
+) -> None:
+    """Open or close the issue about a sign-in that plex.tv does not take any more."""
+    _note(
+        hass,
+        f"watchlist_sign_in_{entry.entry_id}",
+        "watchlist_sign_in" if is_rejected else None,
+        {"viewer": entry.title},
+    )
+
+
+@callback
+def async_note_watchlist_shrunk(
+    hass: HomeAssistant,
+    entry: ConfigEntry[Any],
+    shrunk: tuple[int, int] | None = None,
+) -> None:
+    """Open or close the issue about a watchlist that has shrunk too much to be believed.
+
+    `shrunk` is how many titles there were, and how many there are.
+    """
+    before, now = shrunk or (0, 0)
+    _note(
+        hass,
+        f"watchlist_shrunk_{entry.entry_id}",
+        "watchlist_shrunk" if shrunk else None,
+        {"viewer": entry.title, "before": str(before), "now": str(now)},
+        severity=ir.IssueSeverity.WARNING,
+        data={"entry_id": entry.entry_id, "before": before, "now": now},
+    )
+
+
 def _listed(paths: Iterable[str]) -> str:
     return "\n".join(f"- `{path}`" for path in sorted(paths))
 

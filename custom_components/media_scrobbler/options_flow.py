@@ -1,48 +1,136 @@
-"""Options flows: what is recorded of a viewer, and what is taken from a server."""
+"""Options flows: what is kept of a viewer, and what is taken from a server."""
 
-from typing import Any
+from typing import Any, override
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import (
+    ConfigFlowResult,
+    OptionsFlowManager,
+    OptionsFlowWithReload,
+)
+from homeassistant.const import UnitOfTime
 from homeassistant.helpers import device_registry as dr, selector
 import voluptuous as vol
 
-from .const import CONF_MEDIA_TYPES, CONF_PLAYERS, CONF_SERVERS, DOMAIN
+from .connection import async_sign_out_viewer
+from .const import (
+    CONF_ACCOUNT_TOKEN,
+    CONF_BOTH_WAYS,
+    CONF_CHECK_OFF,
+    CONF_IMPORT_INTERVAL,
+    CONF_MEDIA_TYPES,
+    CONF_NIGHTLY_SCAN,
+    CONF_PLAYERS,
+    CONF_SERVERS,
+    DOMAIN,
+)
 from .domain.title import PLAYABLE
+from .issues import async_note_watchlist_sign_in
+from .plex.account import PlexAccount
+from .plex_pin import PlexPinSteps
 from .scrobbler import DATA_SCROBBLER
 
+MAX_INTERVAL = 7 * 24
+"""Hours between two imports of a watchlist, at the most."""
 
-class ViewerOptionsFlow(OptionsFlowWithReload):
-    """Asks which media types to record."""
+VIEWER_SETTINGS = vol.Schema(
+    {
+        vol.Required(
+            CONF_MEDIA_TYPES, default=[kind.value for kind in PLAYABLE]
+        ): selector.SelectSelector(
+            selector.SelectSelectorConfig(
+                options=[kind.value for kind in PLAYABLE],
+                multiple=True,
+                mode=selector.SelectSelectorMode.LIST,
+                translation_key=CONF_MEDIA_TYPES,
+            )
+        ),
+        vol.Required(CONF_CHECK_OFF, default=True): bool,
+        vol.Required(CONF_IMPORT_INTERVAL, default=0): selector.NumberSelector(
+            selector.NumberSelectorConfig(
+                min=0,
+                max=MAX_INTERVAL,
+                mode=selector.NumberSelectorMode.BOX,
+                unit_of_measurement=UnitOfTime.HOURS,
+            )
+        ),
+        vol.Required(CONF_BOTH_WAYS, default=False): bool,
+    }
+)
+
+
+class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
+    """Asks what to record and what to want, and signs in to a watchlist at Plex."""
+
+    @property
+    @override
+    def _flows(self) -> OptionsFlowManager:
+        return self.hass.config_entries.options
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Handle the only step."""
+        """Ask what to change."""
+        is_signed_in = CONF_ACCOUNT_TOKEN in self.config_entry.data
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=[
+                "settings",
+                *(["plex_sign_out"] if is_signed_in else []),
+                "plex_sign_in",
+            ],
+        )
+
+    async def async_step_settings(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what is recorded, and how the watchlist is kept."""
         options = self.config_entry.options
         if user_input is not None:
+            user_input[CONF_IMPORT_INTERVAL] = int(user_input[CONF_IMPORT_INTERVAL])
             return self.async_create_entry(data={**options, **user_input})
-        schema = vol.Schema(
-            {
-                vol.Required(
-                    CONF_MEDIA_TYPES, default=[kind.value for kind in PLAYABLE]
-                ): selector.SelectSelector(
-                    selector.SelectSelectorConfig(
-                        options=[kind.value for kind in PLAYABLE],
-                        multiple=True,
-                        mode=selector.SelectSelectorMode.LIST,
-                        translation_key=CONF_MEDIA_TYPES,
-                    )
-                )
-            }
-        )
         return self.async_show_form(
-            step_id="init",
-            data_schema=self.add_suggested_values_to_schema(schema, options),
+            step_id="settings",
+            data_schema=self.add_suggested_values_to_schema(VIEWER_SETTINGS, options),
         )
+
+    @override
+    async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:
+        """Keep the token; whose it is has been asked, so that it is known to be good."""
+        await PlexAccount(self.hass, token).async_party()
+        async_note_watchlist_sign_in(self.hass, self.config_entry, is_rejected=False)
+        return await self._async_keep(token)
+
+    async def _async_keep(self, token: str | None) -> ConfigFlowResult:
+        entry = self.config_entry
+        data = {
+            key: value for key, value in entry.data.items() if key != CONF_ACCOUNT_TOKEN
+        }
+        if token is not None:
+            data[CONF_ACCOUNT_TOKEN] = token
+        await async_sign_out_viewer(self.hass, entry, besides=token)
+        self.hass.config_entries.async_update_entry(entry, data=data)
+        return self.async_create_entry(data=dict(entry.options))
+
+    @override
+    async def async_step_plex_not_signed_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that nothing has been confirmed, and offer to try again."""
+        return self.async_show_menu(
+            step_id="plex_not_signed_in", menu_options=["plex_sign_in", "init"]
+        )
+
+    async def async_step_plex_sign_out(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether to give the token back."""
+        if user_input is not None:
+            return await self._async_keep(None)
+        return self.async_show_form(step_id="plex_sign_out", data_schema=vol.Schema({}))
 
 
 class ServerOptionsFlow(OptionsFlowWithReload):
-    """Asks which servers' events are taken and which players are followed."""
+    """Asks which servers' events are taken, which players followed, when to scan."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
@@ -55,6 +143,7 @@ class ServerOptionsFlow(OptionsFlowWithReload):
             {
                 vol.Optional(CONF_SERVERS, default=list): _choice(self._servers()),
                 vol.Optional(CONF_PLAYERS, default=list): _choice(self._players()),
+                vol.Required(CONF_NIGHTLY_SCAN, default=False): bool,
             }
         )
         return self.async_show_form(

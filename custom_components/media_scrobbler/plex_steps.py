@@ -1,84 +1,43 @@
 """Config flow: signing in to Plex."""
 
-import asyncio
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntriesFlowManager, ConfigFlowResult
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
-from homeassistant.core import callback
-from homeassistant.helpers import instance_id, selector
+from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import voluptuous as vol
 
 from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
 from .domain.event import ServerType
-from .domain.media_server import MediaServerError
-from .plex.account import FoundServer, PinSignIn, PlexAccount
+from .plex.account import FoundServer, PlexAccount
 from .plex.client import async_identity
+from .plex_pin import PlexPinSteps
 from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps, valid_url
 
 DEFAULT_PORT = 32400
 
 
-class PlexSteps(ServerSteps):
+class PlexSteps(PlexPinSteps, ServerSteps):
     """By PIN at plex.tv, or by token."""
 
     def __init__(self) -> None:
         """Start with nothing."""
         super().__init__()
-        self._pin_url: str | None = None
-        self._pin_task: asyncio.Task[str] | None = None
         self._account_token = ""
         self._found: dict[str, FoundServer] = {}
         self._found_url: str | None = None
 
-    async def async_step_plex_sign_in(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Have the person confirm in the browser, and wait for it."""
-        if self._pin_task is None:
-            pin = PinSignIn(self.hass, await instance_id.async_get(self.hass))
-            try:
-                self._pin_url = await pin.async_url()
-            except MediaServerError:
-                return self.async_abort(reason="plex_tv_unreachable")
-            self._pin_task = self.hass.async_create_background_task(
-                pin.async_token(), "plex sign-in"
-            )
-            self._pin_task.add_done_callback(self._pin_done)
-        if not self._pin_task.done():
-            return self.async_external_step(
-                step_id="plex_sign_in", url=self._pin_url or ""
-            )
-        return self.async_external_step_done(next_step_id="plex_signed_in")
-
-    @callback
-    def _pin_done(self, task: asyncio.Task[str]) -> None:
-        if not task.cancelled():
-            self.hass.async_create_task(
-                self.hass.config_entries.flow.async_configure(self.flow_id),
-                "plex signed in",
-            )
-
-    @callback
+    @property
     @override
-    def async_remove(self) -> None:
-        """Wait no more for a sign-in when the flow has ended."""
-        super().async_remove()
-        if self._pin_task is not None:
-            self._pin_task.cancel()
+    def _flows(self) -> ConfigEntriesFlowManager:
+        return self.hass.config_entries.flow
 
-    async def async_step_plex_signed_in(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
+    @override
+    async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:
         """Find the servers of the account that has signed in."""
-        assert self._pin_task is not None
-        try:
-            self._account_token = self._pin_task.result()
-            servers = await PlexAccount(self.hass, self._account_token).async_servers()
-        except MediaServerError, TimeoutError:
-            self._pin_task = None
-            return await self.async_step_plex_not_signed_in()
+        self._account_token = token
+        servers = await PlexAccount(self.hass, token).async_servers()
         self._found = {server.id: server for server in servers}
         if not servers:
             return self.async_abort(reason="no_servers")
@@ -90,6 +49,7 @@ class PlexSteps(ServerSteps):
             return self.async_abort(reason="another_server")
         return await self.async_step_plex_server()
 
+    @override
     async def async_step_plex_not_signed_in(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:

@@ -3,11 +3,14 @@
 A key that is unknown is absent, never empty.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .domain.event import MediaEvent
 from .domain.play import Play, Source
 from .domain.title import Title
+from .domain.watchlist import WatchlistItem
+from .storage.import_log import Run
 
 if TYPE_CHECKING:
     from .server import Server
@@ -112,6 +115,58 @@ def rating_data(
         **title_data(title),
         **_known(rating=rating),
         **_origin(source),
+    }
+
+
+def watchlist_item_data(
+    item: WatchlistItem, servers: Sequence[Server]
+) -> dict[str, Any]:
+    """Return an item of a watchlist, and the servers that have it."""
+    return {
+        "uid": item.uid,
+        **title_data(item.title),
+        "status": "needs_action" if item.done_at is None else "completed",
+        "added_at": item.added_at.isoformat(),
+        "origin": item.origin.value,
+        "available": bool(servers),
+        **_known(
+            servers=[server.entry.title for server in servers] or None,
+            poster=item.poster,
+            completed_at=item.done_at.isoformat() if item.done_at else None,
+        ),
+    }
+
+
+def available_data(
+    viewer: Viewer, item: WatchlistItem, server: Server, servers: Sequence[Server]
+) -> dict[str, Any]:
+    """Return the data of the event that a wanted title is there.
+
+    `server` is where it was found, `servers` are the names of all that have it.
+    """
+    return {
+        **viewer_data(viewer),
+        **server_data(server),
+        **title_data(item.title),
+        "servers": [each.entry.title for each in servers],
+        **_known(poster=item.poster),
+    }
+
+
+def run_data(run: Run) -> dict[str, Any]:
+    """Return an import of a watchlist: when, how long (in seconds), what came of it."""
+    return {
+        "at": run.at.isoformat(),
+        "duration": round(run.duration, 1),
+        "trigger": run.trigger.value,
+        "dry_run": run.dry_run,
+        "imported": run.imported,
+        "already_present": run.already_present,
+        "unmatched": list(run.unmatched),
+        "removed_here": run.removed_here,
+        "removed_there": run.removed_there,
+        "added_there": run.added_there,
+        **_known(error=run.error),
     }
 
 

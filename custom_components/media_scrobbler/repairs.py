@@ -1,12 +1,15 @@
 """Repair flows: what a person can do about an issue."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 import voluptuous as vol
 
 from .scrobbler import DATA_SCROBBLER
+from .storage.import_log import Trigger
 
 
 class ReadAgainFlow(RepairsFlow):
@@ -47,8 +50,51 @@ class ReadAgainFlow(RepairsFlow):
         )
 
 
+class AcceptWatchlistFlow(RepairsFlow):
+    """Takes over a watchlist at Plex that has shrunk too much to be believed unasked."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Take the viewer's entry id, and how many titles there were and are."""
+        self._entry_id: str = data["entry_id"]
+        self._counts = {key: str(data[key]) for key in ("before", "now")}
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Handle the first step."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Import the list as it is now, once the person has said that it is right."""
+        scrobbler = self.hass.data[DATA_SCROBBLER]
+        viewer = scrobbler.viewers.get(self._entry_id)
+        if viewer is None:
+            return self.async_abort(reason="viewer_gone")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                await scrobbler.watchlist_importer.async_run(
+                    viewer, trigger=Trigger.ACTION, accept_shrunk=True
+                )
+            except HomeAssistantError:
+                errors["base"] = "import_failed"
+            else:
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=vol.Schema({}),
+            errors=errors,
+            description_placeholders={"viewer": viewer.name, **self._counts},
+        )
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
-    """Return the flow for an issue; only unreadable files have one."""
-    return ReadAgainFlow((data or {})["entry_id"])
+    """Return the flow for an issue that can be fixed."""
+    data = data or {}
+    if issue_id.startswith("watchlist_shrunk_"):
+        return AcceptWatchlistFlow(data)
+    return ReadAgainFlow(data["entry_id"])

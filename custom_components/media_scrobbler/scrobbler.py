@@ -53,6 +53,8 @@ from .storage.history import HistoryRemovedError
 from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
+from .watchlist_import import WatchlistImporter
+from .watchlists import Watchlists
 from .webhook import WebhookReceiver
 from .webhook_url import async_delete_cloud_url
 
@@ -100,6 +102,10 @@ class Scrobbler:
         self._ignored: set[str] = set()
         self._discovered: set[str] = set()
         self.inbox = Inbox(hass, self.accounts, self._inbox_trouble)
+        self.watchlists = Watchlists(hass, lambda: self.servers, lambda: self.viewers)
+        self.watchlist_importer = WatchlistImporter(
+            hass, self.watchlists, lambda: self.servers
+        )
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:
@@ -141,13 +147,13 @@ class Scrobbler:
             if entry.data[CONF_KIND] == KIND_VIEWER:
                 viewer = self._known_viewers.get(entry.entry_id)
                 if not entry.disabled_by:
-                    known[entry.entry_id] = viewer or Viewer(self._hass, entry)
+                    known[entry.entry_id] = viewer or self._new_viewer(entry)
                 elif viewer is not None and viewer.failing:
                     known[entry.entry_id] = viewer
             elif not entry.disabled_by:
-                servers[entry.entry_id] = self.servers.get(entry.entry_id) or Server(
-                    self._hass, entry, self.accounts
-                )
+                servers[entry.entry_id] = self.servers.get(
+                    entry.entry_id
+                ) or self._new_server(entry)
         viewers = {
             viewer_id: viewer
             for viewer_id, viewer in known.items()
@@ -181,6 +187,12 @@ class Scrobbler:
         """Return the server or viewer of an entry that is enabled."""
         entry_id = entry.entry_id
         return self.viewers.get(entry_id) or self.servers[entry_id]
+
+    def _new_viewer(self, entry: ConfigEntry[Any]) -> Viewer:
+        return Viewer(self._hass, entry, self.watchlists.played)
+
+    def _new_server(self, entry: ConfigEntry[Any]) -> Server:
+        return Server(self._hass, entry, self.accounts, self.watchlists)
 
     def is_linked(self, account: Account) -> bool:
         """Return whether somebody's watching is recorded from an account."""
@@ -220,11 +232,11 @@ class Scrobbler:
         """Remove what belongs to an entry that is being removed."""
         entry_id = entry.entry_id
         if entry.data[CONF_KIND] == KIND_VIEWER:
-            viewer = self._known_viewers.get(entry_id) or Viewer(self._hass, entry)
+            viewer = self._known_viewers.get(entry_id) or self._new_viewer(entry)
             self._sync()
             await viewer.async_remove()
             return
-        server = self.servers.get(entry_id) or Server(self._hass, entry, self.accounts)
+        server = self.servers.get(entry_id) or self._new_server(entry)
         self._sync()
         if entry.data.get(CONF_CLOUDHOOK):
             await async_delete_cloud_url(self._hass, server.webhook_id)
@@ -241,6 +253,8 @@ class Scrobbler:
         for viewer in self._known_viewers.values():
             await viewer.async_flush()
         await self.inbox.async_flush()
+        for server in self.servers.values():
+            await server.library.async_flush()
         with suppress(StorageWriteError):
             await self.accounts.async_saved()
 
@@ -525,6 +539,11 @@ class Scrobbler:
         data = event_data(server, event)
         if change is LibraryChange.ADDED:
             self._hass.bus.async_fire(EVENT_LIBRARY_ADDED, data)
+            for title in event.titles:
+                server.library_updates.added(title)
+        else:
+            for title in event.titles:
+                server.library_updates.removed(title)
         async_dispatcher_send(
             self._hass,
             signal_event(server.entry.entry_id),

@@ -1,4 +1,4 @@
-"""Sensors: what a viewer has watched, and when a server was heard of last."""
+"""Sensors: what a viewer has watched and wants to, and what a server has."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfTime
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_track_time_change
@@ -20,7 +20,9 @@ from homeassistant.util import dt as dt_util
 from . import ScrobblerConfigEntry
 from .domain.title import MediaType
 from .entity import UpdatedEntity
+from .library_scan import ScanState
 from .published import title_data
+from .scrobbler import DATA_SCROBBLER, Scrobbler
 from .server import Server
 from .viewer import Viewer
 
@@ -33,13 +35,15 @@ type Value = datetime | float | int | str | None
 class ScrobblerSensorDescription[T](SensorEntityDescription):
     """Describes a sensor of a server or viewer."""
 
-    value_fn: Callable[[T], Value]
+    value_fn: Callable[[T, Scrobbler], Value]
     attributes_fn: Callable[[T], dict[str, Any]] | None = None
     daily: bool = False
     """Whether the value changes at midnight by itself."""
+    needs_sign_in: bool = False
+    """Whether only a server that was signed in to has the sensor."""
 
 
-def _last_watched(viewer: Viewer) -> str | None:
+def _last_watched(viewer: Viewer, _: Scrobbler) -> str | None:
     play = viewer.history.last_play
     # The longest state that Home Assistant keeps is 255 characters.
     return (play.title.label or play.title.media_type.value)[:255] if play else None
@@ -52,13 +56,42 @@ def _last_watched_attributes(viewer: Viewer) -> dict[str, Any]:
     return {"watched_at": play.watched_at, **title_data(play.title)}
 
 
-def _last_webhook(server: Server) -> datetime | None:
+def _last_webhook(server: Server, _: Scrobbler) -> datetime | None:
     last = server.log.last
     return dt_util.parse_datetime(last["at"]) if last else None
 
 
-def _plays_of(media_type: MediaType) -> Callable[[Viewer], int]:
-    return lambda viewer: viewer.history.index.per_type[media_type]
+def _plays_of(media_type: MediaType) -> Callable[[Viewer, Scrobbler], int]:
+    return lambda viewer, _: viewer.history.index.per_type[media_type]
+
+
+def _items_of(media_type: MediaType) -> Callable[[Server, Scrobbler], int | None]:
+    """Return what counts a library's items, which are unknown before it is scanned."""
+
+    def count(server: Server, _: Scrobbler) -> int | None:
+        library = server.library
+        return library.index.per_type[media_type] if library.scanned_at else None
+
+    return count
+
+
+def _wanted(viewer: Viewer, _: Scrobbler) -> int | None:
+    if viewer.watchlist.unreadable:
+        return None
+    return sum(item.done_at is None for item in viewer.watchlist.items)
+
+
+def _last_import_attributes(viewer: Viewer) -> dict[str, Any]:
+    run = viewer.imports.last
+    if run is None:
+        return {}
+    return {
+        "trigger": run.trigger.value,
+        "imported": run.imported,
+        "already_present": run.already_present,
+        "unmatched": len(run.unmatched),
+        "error": run.error,
+    }
 
 
 def _days_of_week() -> range:
@@ -82,14 +115,14 @@ VIEWER_SENSORS: tuple[ScrobblerSensorDescription[Viewer], ...] = (
         key="plays_today",
         translation_key="plays_today",
         state_class=SensorStateClass.TOTAL,
-        value_fn=lambda viewer: viewer.history.index.per_day[_today()],
+        value_fn=lambda viewer, _: viewer.history.index.per_day[_today()],
         daily=True,
     ),
     ScrobblerSensorDescription(
         key="plays_this_week",
         translation_key="plays_this_week",
         state_class=SensorStateClass.TOTAL,
-        value_fn=lambda viewer: sum(
+        value_fn=lambda viewer, _: sum(
             viewer.history.index.per_day[day] for day in _days_of_week()
         ),
         daily=True,
@@ -101,7 +134,7 @@ VIEWER_SENSORS: tuple[ScrobblerSensorDescription[Viewer], ...] = (
         state_class=SensorStateClass.TOTAL,
         native_unit_of_measurement=UnitOfTime.MINUTES,
         suggested_display_precision=0,
-        value_fn=lambda viewer: round(
+        value_fn=lambda viewer, _: round(
             viewer.history.index.seconds_per_day[_today()] / 60, 1
         ),
         daily=True,
@@ -114,6 +147,28 @@ VIEWER_SENSORS: tuple[ScrobblerSensorDescription[Viewer], ...] = (
             value_fn=_plays_of(media_type),
         )
         for media_type in (MediaType.MOVIE, MediaType.EPISODE, MediaType.TRACK)
+    ),
+    ScrobblerSensorDescription(
+        key="watchlist_size",
+        translation_key="watchlist_size",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=_wanted,
+    ),
+    ScrobblerSensorDescription(
+        key="watchlist_available",
+        translation_key="watchlist_available",
+        state_class=SensorStateClass.MEASUREMENT,
+        value_fn=lambda viewer, scrobbler: scrobbler.watchlists.available_count(viewer),
+    ),
+    ScrobblerSensorDescription(
+        key="last_import",
+        translation_key="last_import",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda viewer, _: (
+            viewer.imports.last.at if viewer.imports.last else None
+        ),
+        attributes_fn=_last_import_attributes,
     ),
 )
 
@@ -130,6 +185,34 @@ SERVER_SENSORS: tuple[ScrobblerSensorDescription[Server], ...] = (
             if key in ("event", "outcome", "reason")
         },
     ),
+    *(
+        ScrobblerSensorDescription(
+            key=f"{media_type}s",
+            translation_key=f"library_{media_type}s",
+            state_class=SensorStateClass.MEASUREMENT,
+            needs_sign_in=True,
+            value_fn=_items_of(media_type),
+        )
+        for media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.EPISODE)
+    ),
+    ScrobblerSensorDescription(
+        key="library_scan",
+        translation_key="library_scan",
+        device_class=SensorDeviceClass.ENUM,
+        options=[state.value for state in ScanState],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        needs_sign_in=True,
+        value_fn=lambda server, _: server.scanner.state.value,
+    ),
+    ScrobblerSensorDescription(
+        key="library_scan_progress",
+        translation_key="library_scan_progress",
+        native_unit_of_measurement=PERCENTAGE,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        needs_sign_in=True,
+        value_fn=lambda server, _: server.scanner.progress,
+    ),
 )
 
 
@@ -139,22 +222,35 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the sensors of a server or viewer."""
-    runtime = entry.runtime_data
+    runtime, scrobbler = entry.runtime_data, hass.data[DATA_SCROBBLER]
     if isinstance(runtime, Viewer):
         async_add_entities(
-            ScrobblerSensor(runtime, description) for description in VIEWER_SENSORS
+            ScrobblerSensor(runtime, description, scrobbler)
+            for description in VIEWER_SENSORS
         )
     else:
         async_add_entities(
-            ScrobblerSensor(runtime, description) for description in SERVER_SENSORS
+            ScrobblerSensor(runtime, description, scrobbler)
+            for description in SERVER_SENSORS
+            if runtime.is_signed_in or not description.needs_sign_in
         )
 
 
-class ScrobblerSensor[T: (Server, Viewer)](UpdatedEntity[T], SensorEntity):
+class ScrobblerSensor[T: Server | Viewer](UpdatedEntity[T], SensorEntity):
     """A sensor of a server or viewer."""
 
     entity_description: ScrobblerSensorDescription[T]
     _unrecorded_attributes = frozenset({"ids", "show_ids"})
+
+    def __init__(
+        self,
+        runtime: T,
+        description: ScrobblerSensorDescription[T],
+        scrobbler: Scrobbler,
+    ) -> None:
+        """Take whose sensor it is, and who knows the others."""
+        super().__init__(runtime, description)
+        self._scrobbler = scrobbler
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -175,7 +271,7 @@ class ScrobblerSensor[T: (Server, Viewer)](UpdatedEntity[T], SensorEntity):
     @override
     def native_value(self) -> Value:
         """Return the value."""
-        return self.entity_description.value_fn(self.runtime)
+        return self.entity_description.value_fn(self.runtime, self._scrobbler)
 
     @property
     @override

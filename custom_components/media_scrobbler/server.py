@@ -30,9 +30,12 @@ from .domain.playback import Playback, PlaybackState, advance
 from .domain.title import same_title
 from .issues import async_note_webhook_obstacle
 from .jellyfin import payload as jellyfin_payload
+from .library_scan import LibraryScanner
+from .library_updates import LibraryListener, LibraryUpdates
 from .plex import payload as plex_payload
 from .signals import Updates
 from .storage.accounts import Accounts
+from .storage.library import Library
 from .storage.webhook_log import WebhookLog
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class Server:
 
     platforms = (
         Platform.BINARY_SENSOR,
+        Platform.BUTTON,
         Platform.EVENT,
         Platform.MEDIA_PLAYER,
         Platform.SENSOR,
@@ -68,14 +72,25 @@ class Server:
     )
 
     def __init__(
-        self, hass: HomeAssistant, entry: ServerConfigEntry, accounts: Accounts
+        self,
+        hass: HomeAssistant,
+        entry: ServerConfigEntry,
+        accounts: Accounts,
+        listener: LibraryListener,
     ) -> None:
-        """Take the entry; what is stored is read by `async_load`."""
+        """Take the entry; what is stored is read by `async_load`.
+
+        `listener` is told what becomes of the library.
+        """
         self._hass = hass
         self.entry = entry
         self.type = ServerType(entry.data[CONF_KIND])
         self.parse = PARSERS[self.type]
         self.log = WebhookLog(hass, entry.entry_id)
+        self.library = Library(hass, entry.entry_id)
+        self.scanner = LibraryScanner(hass, self, listener)
+        self.library_updates = LibraryUpdates(hass, self, listener)
+        self._listener = listener
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes | str] = {}
@@ -93,6 +108,11 @@ class Server:
         """Return the secret part of the webhook's URL."""
         webhook_id: str = self.entry.data[CONF_WEBHOOK_ID]
         return webhook_id
+
+    @property
+    def is_signed_in(self) -> bool:
+        """Return whether the server can be asked, at least when it is there."""
+        return CONF_URL in self.entry.data
 
     @property
     def local_only(self) -> bool:
@@ -308,6 +328,8 @@ class Server:
         """Let go of timers and take back what has been said about the webhook."""
         async_note_webhook_obstacle(self._hass, self.entry, None)
         self.updates.stop()
+        self.scanner.cancel()
+        self.library_updates.stop()
         for _, cancel in self._timers.values():
             cancel()
         self._timers.clear()
@@ -318,7 +340,10 @@ class Server:
         Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
         """
         await self.log.async_load()
-        if CONF_URL not in self.entry.data:
+        self.entry.async_create_background_task(
+            self._hass, self._async_load_library(), f"{DOMAIN} library"
+        )
+        if not self.is_signed_in:
             return
         client = await async_create_client(self._hass, self.type, self.entry.data)
         connection = Connection(self._hass, self, client, self._accounts)
@@ -326,16 +351,34 @@ class Server:
         self.connection = connection
         self.entry.async_on_unload(self._disconnect)
         connection.start()
+        self.scanner.start()
+
+    async def _async_load_library(self) -> None:
+        if not self.library.loaded:
+            await self.library.async_load()
+            await self._listener.async_loaded(self)
+        self.updates.send()
 
     @callback
     def _disconnect(self) -> None:
         self.connection = None
+
+    async def async_clear_library(self) -> int:
+        """Forget the library until it is scanned again; returns how many items it had.
+
+        A scan that is under way is cancelled.
+        """
+        self.scanner.cancel()
+        removed = await self.library.async_clear()
+        await self._listener.async_gone(self)
+        return removed
 
     async def async_remove(self) -> None:
         """Remove what is stored about the server and leave it; histories stay."""
         self.stop()
         await async_leave(self._hass, self.type, self.entry)
         await self.log.async_remove()
+        await self.library.async_remove_files()
 
 
 def player_key(player: Party) -> str:

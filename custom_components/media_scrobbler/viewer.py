@@ -9,8 +9,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 
+from .connection import async_sign_out_viewer
 from .const import (
     CONF_ACCOUNTS,
+    CONF_BOTH_WAYS,
+    CONF_CHECK_OFF,
+    CONF_IMPORT_INTERVAL,
     CONF_MEDIA_TYPES,
     CONF_PERSON,
     EVENT_RATING,
@@ -22,8 +26,10 @@ from .issues import async_note_storage_trouble
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
+from .storage.import_log import ImportLog
 from .storage.poster import Poster
 from .storage.ratings import Ratings
+from .storage.watchlist import Watchlist
 from .storage.writer import StorageWriteError
 
 type ViewerConfigEntry = ConfigEntry[Viewer]
@@ -32,7 +38,7 @@ EVENT_WATCHING = "watching"
 
 
 class Viewer:
-    """A person with a watch history and ratings.
+    """A person with a watch history, ratings and a watchlist.
 
     It lives as long as its entry is there and enabled, whether or not that is loaded:
     plays are recorded while the entry reloads.
@@ -43,18 +49,33 @@ class Viewer:
         Platform.EVENT,
         Platform.IMAGE,
         Platform.SENSOR,
+        Platform.TODO,
     )
 
-    def __init__(self, hass: HomeAssistant, entry: ViewerConfigEntry) -> None:
-        """Take the entry; what is stored is read by `async_load`."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ViewerConfigEntry,
+        on_played: Callable[[Viewer, Play], None],
+    ) -> None:
+        """Take the entry; what is stored is read by `async_load`.
+
+        `on_played` is called with every play that is on disk, and again when more has
+        become known of its title.
+        """
         self._hass = hass
         self.entry = entry
+        self._on_played = on_played
         self.history = History(
             hass, f"history.{entry.entry_id}", on_trouble=self._trouble
         )
         self.ratings = Ratings(
             hass, f"ratings.{entry.entry_id}", on_trouble=self._trouble
         )
+        self.watchlist = Watchlist(
+            hass, f"watchlist.{entry.entry_id}", on_trouble=self._trouble
+        )
+        self.imports = ImportLog(hass, entry.entry_id)
         self.poster = Poster(hass, f"poster.{entry.entry_id}")
         self.updates = Updates(hass, entry.entry_id)
 
@@ -79,19 +100,40 @@ class Viewer:
         return list(self.entry.options.get(CONF_MEDIA_TYPES, PLAYABLE))
 
     @property
+    def checks_off(self) -> bool:
+        """Return whether what was watched is checked off on the watchlist."""
+        return bool(self.entry.options.get(CONF_CHECK_OFF, True))
+
+    @property
+    def import_interval(self) -> int:
+        """Return the hours between two imports of the watchlist; 0 is never."""
+        return int(self.entry.options.get(CONF_IMPORT_INTERVAL, 0))
+
+    @property
+    def syncs_both_ways(self) -> bool:
+        """Return whether the watchlist at Plex follows this one."""
+        return bool(self.entry.options.get(CONF_BOTH_WAYS, False))
+
+    @property
     def failing(self) -> bool:
         """Return whether something could not be written and waits in memory."""
-        return self.history.failing or self.ratings.failing
+        return self.history.failing or self.ratings.failing or self.watchlist.failing
 
     @property
     def unreadable(self) -> dict[str, str]:
         """Return the files that could not be read, and why."""
-        return self.history.unreadable | self.ratings.unreadable
+        return (
+            self.history.unreadable
+            | self.ratings.unreadable
+            | self.watchlist.unreadable
+        )
 
     async def async_load(self) -> None:
         """Read what is stored; reads again what could not be read before."""
         await self.history.async_reload_unreadable()
         await self.ratings.async_load()
+        await self.watchlist.async_load()
+        await self.imports.async_load()
         await self.poster.async_load()
 
     async def async_record(
@@ -157,6 +199,7 @@ class Viewer:
         except KeyError:
             return
         self._tell("updated", play_data(self, play))
+        self._on_played(self, play)
         self.updates.send()
 
     @callback
@@ -182,6 +225,7 @@ class Viewer:
         """Try to write what is waiting, as when Home Assistant stops."""
         await self.history.async_flush()
         await self.ratings.async_flush()
+        await self.watchlist.async_flush()
 
     @callback
     def stop(self) -> None:
@@ -192,8 +236,11 @@ class Viewer:
     async def async_remove(self) -> None:
         """Remove everything that is stored."""
         self.stop()
+        await async_sign_out_viewer(self._hass, self.entry)
         await self.history.async_remove()
         await self.ratings.async_remove()
+        await self.watchlist.async_remove()
+        await self.imports.async_remove()
         await self.poster.async_remove()
         self._trouble()
 
@@ -231,6 +278,7 @@ class Viewer:
             data = scrobble_data(self, play, source)
             self._hass.bus.async_fire(EVENT_SCROBBLE, data)
             self._tell("watched", data)
+            self._on_played(self, play)
         self.updates.send()
 
     @callback

@@ -177,7 +177,9 @@ class ViewerSteps(ScrobblerFlow):
             name = user_input[CONF_NAME]
             if not self._is_taken(name, besides=entry):
                 return self.async_update_reload_and_abort(
-                    entry, title=name, data=_viewer_data(user_input)
+                    entry,
+                    title=name,
+                    data={**entry.data, **_viewer_data(user_input)},
                 )
             errors[CONF_NAME] = "name_taken"
         values = user_input or {CONF_NAME: entry.title, **entry.data}

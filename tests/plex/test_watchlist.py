@@ -20,9 +20,9 @@ from custom_components.media_scrobbler.domain.media_server import (
     SignInError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType, Title
+from custom_components.media_scrobbler.domain.watchlist_sync import Remote
 from custom_components.media_scrobbler.plex import api, watchlist
 from custom_components.media_scrobbler.plex.account import PlexAccount
-from custom_components.media_scrobbler.plex.watchlist import WatchlistEntry
 
 from ..simulators.catalogue import (
     HARBOUR_LIGHTS,
@@ -57,9 +57,9 @@ def guid_of(title: Movie | Show) -> str:
     return f"plex://{kind}/{plex_id(title)}"
 
 
-def entries_of(*titles: Movie | Show) -> list[WatchlistEntry]:
+def entries_of(*titles: Movie | Show) -> list[Remote]:
     return [
-        WatchlistEntry(
+        Remote(
             guid_of(title),
             Title(media_type=MOVIE if isinstance(title, Movie) else SHOW),
             None,

@@ -16,10 +16,11 @@ from ..domain.media_server import (
     WebhookObstacleError,
 )
 from ..domain.title import Ids, Title
+from ..domain.watchlist_sync import Remote
 from . import watchlist
 from .api import Api
 from .calls import TIMEOUT, Caller, new_session
-from .watchlist import WatchlistEntry, WatchlistReader
+from .watchlist import WatchlistReader
 
 PIN_LIFETIME = 15 * 60
 """Seconds that a PIN can be confirmed, by plex.tv's own measure."""
@@ -178,7 +179,7 @@ class PlexAccount:
             data={"urls[]": urls} if urls else {"urls": ""},
         )
 
-    async def async_watchlist(self) -> list[WatchlistEntry]:
+    async def async_watchlist(self) -> list[Remote]:
         """Return the whole watchlist, the newest entry first.
 
         Raises NotAMediaServerError where it has changed while it was read, or where some
@@ -189,9 +190,7 @@ class PlexAccount:
             await self._caller.async_call(reader.read)
         return reader.entries
 
-    async def async_external_ids(
-        self, entries: Sequence[WatchlistEntry]
-    ) -> dict[str, Ids]:
+    async def async_external_ids(self, entries: Sequence[Remote]) -> dict[str, Ids]:
         """Return the ids in other databases by guid, none of a title that has none."""
         found: dict[str, Ids] = {}
         guids = dict.fromkeys(entry.guid for entry in entries)

@@ -4,7 +4,7 @@ A title is called there by the last part of its guid, the same that servers have
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from plexapi.exceptions import BadRequest, NotFound
@@ -12,6 +12,7 @@ from plexapi.exceptions import BadRequest, NotFound
 from ..domain.fields import Fields
 from ..domain.media_server import ItemGoneError, NotAMediaServerError
 from ..domain.title import Ids, MediaType, Title, name_identity
+from ..domain.watchlist_sync import Remote
 from .api import Api
 from .metadata import TYPE_NUMBERS, parse_title
 
@@ -25,18 +26,6 @@ _LISTED = (MediaType.MOVIE, MediaType.SHOW)
 _SOURCES = ("tmdb", "imdb", "tvdb")
 
 
-@dataclass(frozen=True, slots=True)
-class WatchlistEntry:
-    """A movie or show on the watchlist, by Plex's own id; its poster is a URL.
-
-    Of its ids the watchlist tells that one only.
-    """
-
-    guid: str
-    title: Title
-    poster: str | None
-
-
 class WatchlistReader:
     """Reads a watchlist part by part, the newest entry first."""
 
@@ -45,11 +34,11 @@ class WatchlistReader:
         self._api = api
         self._start = 0
         self._total: int | None = None
-        self._found: dict[str, WatchlistEntry] = {}
+        self._found: dict[str, Remote] = {}
         self.done = False
 
     @property
-    def entries(self) -> list[WatchlistEntry]:
+    def entries(self) -> list[Remote]:
         """Return what has been read so far."""
         return list(self._found.values())
 
@@ -141,7 +130,7 @@ def find(api: Api, title: Title) -> str | None:
 
 def _matches(
     api: Api, media_type: MediaType, hints: Mapping[str, str | int]
-) -> list[WatchlistEntry]:
+) -> list[Remote]:
     try:
         container = api.get(
             "/library/metadata/matches", {"type": TYPE_NUMBERS[media_type], **hints}
@@ -180,7 +169,7 @@ def _key(guid: str) -> str:
     return quote(guid.rpartition("/")[2], safe="")
 
 
-def _entry(item: Fields) -> WatchlistEntry | None:
+def _entry(item: Fields) -> Remote | None:
     """Return a title of a list, None for what is neither a movie nor a show."""
     title = parse_title(item, None)
     if title is None or title.media_type not in _LISTED:
@@ -189,4 +178,4 @@ def _entry(item: Fields) -> WatchlistEntry | None:
     if not isinstance(guid, str):
         raise NotAMediaServerError
     is_url = poster is not None and poster.startswith("https://")
-    return WatchlistEntry(guid, title, poster if is_url else None)
+    return Remote(guid, title, poster if is_url else None)

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import orjson
 
+from ..const import DOMAIN
 from ..domain.title import Title
 from ..domain.title_map import TitleMap
 from ..domain.watchlist import LISTABLE, Origin, WatchlistItem, candidates
@@ -229,7 +230,11 @@ class Watchlist:
         old = self._contents
         items = tuple(change(old.items))
         if len(items) > max(MAX_ITEMS, len(old.items)):
-            raise WatchlistFullError(f"A watchlist has at most {MAX_ITEMS} items")
+            raise WatchlistFullError(
+                translation_domain=DOMAIN,
+                translation_key="watchlist_full",
+                translation_placeholders={"limit": str(MAX_ITEMS)},
+            )
         return old.with_items(items, seen)
 
     def _snapshot(self) -> dict[str, Any]:

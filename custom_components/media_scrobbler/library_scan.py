@@ -1,0 +1,257 @@
+"""Scanning a server's libraries: page by page, in the background."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+import logging
+from typing import TYPE_CHECKING
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.event import async_track_time_change
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_NIGHTLY_SCAN, DOMAIN
+from .domain.library import Section
+from .domain.media_server import (
+    MediaServer,
+    MediaServerError,
+    ServerFailureError,
+    SignInError,
+)
+from .domain.title import MediaType
+from .library_updates import LibraryListener
+from .storage.library import LibraryScan
+
+if TYPE_CHECKING:
+    from .server import Server
+
+_LOGGER = logging.getLogger(__name__)
+
+PAGE_SIZE = 600
+"""Items asked for at once."""
+
+NIGHTLY_HOUR = 3
+"""The hour of the local night in which libraries are scanned again, where that is wanted."""
+
+
+class ScanState(StrEnum):
+    """What has become of the scan of a library."""
+
+    NOT_SCANNED = "not_scanned"
+    SCANNING = "scanning"
+    COMPLETE = "complete"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan has found: how much there is, what is new, and what is gone.
+
+    `without_ids` are the movies and shows that can be recognised by their names only,
+    `watchlist_available` the wanted titles that turned out to be there.
+    """
+
+    movies: int
+    shows: int
+    episodes: int
+    added: int
+    removed: int
+    without_ids: int
+    watchlist_available: int
+
+
+class ScanCancelledError(HomeAssistantError):
+    """The scan was cancelled; the library is what it was before."""
+
+
+class LibraryScanner:
+    """Reads all movies, shows and episodes of one server, one scan at a time.
+
+    A scan that fails or is cancelled leaves the library as it was.
+    """
+
+    def __init__(
+        self, hass: HomeAssistant, server: Server, listener: LibraryListener
+    ) -> None:
+        """Take the server, and who is told of what has been found."""
+        self._hass = hass
+        self._server = server
+        self._listener = listener
+        self._task: asyncio.Task[ScanResult] | None = None
+        self._ended: ScanState | None = None
+        self._read = 0
+        self._expected = 0
+
+    @property
+    def state(self) -> ScanState:
+        """Return what has become of the last scan."""
+        if self.running:
+            return ScanState.SCANNING
+        if self._ended is not None:
+            return self._ended
+        if self._server.library.scanned_at is None:
+            return ScanState.NOT_SCANNED
+        return ScanState.COMPLETE
+
+    @property
+    def running(self) -> bool:
+        """Return whether a scan is under way."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def progress(self) -> float | None:
+        """Return the share of the items that has been read, in percent; None at rest."""
+        if not self.running:
+            return None
+        return min(100.0, 100 * self._read / self._expected) if self._expected else 0.0
+
+    @callback
+    def start(self) -> None:
+        """Scan every night while the entry is loaded, if that is wanted."""
+        entry = self._server.entry
+        if not entry.options.get(CONF_NIGHTLY_SCAN, False):
+            return
+
+        @callback
+        def scan(_now: datetime) -> None:
+            self.begin()
+
+        entry.async_on_unload(
+            async_track_time_change(
+                self._hass,
+                scan,
+                hour=NIGHTLY_HOUR,
+                # Not every server at once.
+                minute=sum(entry.entry_id.encode()) % 60,
+                second=0,
+            )
+        )
+
+    @callback
+    def begin(self) -> asyncio.Task[ScanResult]:
+        """Begin a scan, unless one is under way; returns the one that is.
+
+        Raises HomeAssistantError where the server cannot be asked.
+        """
+        if self._task is not None and not self._task.done():
+            return self._task
+        if (connection := self._server.connection) is None:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="not_signed_in",
+                translation_placeholders={"server": self._server.entry.title},
+            )
+        self._read = self._expected = 0
+        self._task = self._server.entry.async_create_background_task(
+            self._hass, self._async_scan(connection.client), f"{DOMAIN} scan"
+        )
+        # Whoever waits for it hears of what went wrong; where nobody does, the state tells.
+        self._task.add_done_callback(self._done)
+        self._server.updates.send()
+        return self._task
+
+    async def async_scan(self) -> ScanResult:
+        """Scan, and return what came of it.
+
+        Raises ScanCancelledError, and HomeAssistantError when the server fails.
+        """
+        task = self.begin()
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise ScanCancelledError(
+                translation_domain=DOMAIN, translation_key="scan_cancelled"
+            )
+        return task.result()
+
+    @callback
+    def cancel(self) -> None:
+        """End the scan that is under way, if there is one."""
+        if self._task is not None:
+            self._task.cancel()
+
+    @callback
+    def _done(self, task: asyncio.Task[ScanResult]) -> None:
+        if task.cancelled():
+            self._ended = ScanState.CANCELLED
+        elif (err := task.exception()) is not None:
+            self._ended = ScanState.FAILED
+            _LOGGER.warning(
+                "The library of %s could not be scanned: %s",
+                self._server.entry.title,
+                err,
+            )
+        else:
+            self._ended = None
+        self._server.updates.send()
+
+    async def _async_scan(self, client: MediaServer) -> ScanResult:
+        library = self._server.library
+        await library.async_load()
+        first = library.scanned_at is None
+        scan = library.begin()
+        try:
+            await self._async_read(client, scan)
+            changes = await scan.async_commit(dt_util.utcnow())
+        except MediaServerError as err:
+            if isinstance(err, SignInError) and self._server.connection is not None:
+                await self._server.connection.async_request_refresh()
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key=err.reason
+            ) from err
+        finally:
+            # Of no effect on what has been committed.
+            await asyncio.shield(scan.async_discard())
+        available = await self._listener.async_scanned(
+            self._server, changes, first=first
+        )
+        per_type = library.index.per_type
+        return ScanResult(
+            movies=per_type[MediaType.MOVIE],
+            shows=per_type[MediaType.SHOW],
+            episodes=per_type[MediaType.EPISODE],
+            added=changes.added,
+            removed=changes.removed,
+            without_ids=library.index.without_ids,
+            watchlist_available=available,
+        )
+
+    async def _async_read(self, client: MediaServer, scan: LibraryScan) -> None:
+        kinds = [
+            (section, media_type)
+            for section in await client.async_sections()
+            for media_type in section.media_types
+        ]
+        # Without its page: how much there is, so that progress means something.
+        for section, media_type in kinds:
+            self._expected += (await client.async_page(section, media_type, 0, 0)).total
+        for section, media_type in kinds:
+            await self._async_read_kind(client, scan, section, media_type)
+
+    async def _async_read_kind(
+        self,
+        client: MediaServer,
+        scan: LibraryScan,
+        section: Section,
+        media_type: MediaType,
+    ) -> None:
+        """Read all items of a kind, in the order in which they were added.
+
+        What is added meanwhile comes last. When something is deleted meanwhile, what
+        follows has moved up, over the edge of a page that was read already.
+        """
+        start, total = 0, None
+        while total is None or start < total:
+            page = await client.async_page(section, media_type, start, PAGE_SIZE)
+            if page.size == 0 and start < page.total:
+                raise ServerFailureError
+            await scan.async_add(section, [entry.title for entry in page.entries])
+            if total is not None and page.total < total:
+                start = max(0, start - (total - page.total))
+            else:
+                start += page.size
+                self._read += page.size
+            total = page.total
+            self._server.updates.send()

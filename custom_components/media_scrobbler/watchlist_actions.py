@@ -1,0 +1,87 @@
+"""Actions: reading watchlists, and importing them."""
+
+from typing import Any
+
+from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
+from homeassistant.exceptions import HomeAssistantError
+import voluptuous as vol
+
+from .const import DOMAIN
+from .published import run_data, viewer_data, watchlist_item_data
+from .scrobbler import DATA_SCROBBLER
+from .service_call import ATTR_VIEWER, VIEWER_OPTIONAL, Action, invalid, viewers_of
+from .storage.import_log import Trigger
+
+ATTR_DRY_RUN = "dry_run"
+
+_GET_WATCHLIST = vol.Schema(VIEWER_OPTIONAL)
+_IMPORT_WATCHLIST = vol.Schema(
+    {**VIEWER_OPTIONAL, vol.Optional(ATTR_DRY_RUN, default=False): bool}
+)
+
+
+async def _async_get_watchlist(call: ServiceCall) -> ServiceResponse:
+    watchlists = call.hass.data[DATA_SCROBBLER].watchlists
+    viewers = viewers_of(call)
+    if any(viewer.watchlist.unreadable for viewer in viewers):
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="not_readable"
+        )
+    return {
+        "items": [
+            {
+                **viewer_data(viewer),
+                **watchlist_item_data(item, watchlists.servers_with(viewer, item)),
+            }
+            for viewer in viewers
+            for item in viewer.watchlist.items
+        ]
+    }
+
+
+async def _async_get_watchlist_imports(call: ServiceCall) -> ServiceResponse:
+    runs: list[dict[str, Any]] = [
+        {**viewer_data(viewer), **run_data(run)}
+        for viewer in viewers_of(call)
+        for run in viewer.imports.runs
+    ]
+    runs.sort(key=lambda run: run["at"], reverse=True)
+    return {"imports": list(runs)}
+
+
+async def _async_import_watchlist(call: ServiceCall) -> ServiceResponse:
+    importer = call.hass.data[DATA_SCROBBLER].watchlist_importer
+    viewers = [
+        viewer
+        for viewer in viewers_of(call)
+        if ATTR_VIEWER in call.data or importer.account_of(viewer) is not None
+    ]
+    if not viewers:
+        raise invalid("no_plex_account_at_all")
+    imported = [
+        await importer.async_run(
+            viewer, trigger=Trigger.ACTION, dry_run=call.data[ATTR_DRY_RUN]
+        )
+        for viewer in viewers
+    ]
+    response: dict[str, Any] = {
+        "imported": sum(each.run.imported for each in imported),
+        "already_present": sum(each.run.already_present for each in imported),
+        "unmatched": [name for each in imported for name in each.run.unmatched],
+        "items": [name for each in imported for name in each.titles],
+    }
+    return response
+
+
+ACTIONS = (
+    Action(
+        "get_watchlist", _async_get_watchlist, _GET_WATCHLIST, SupportsResponse.ONLY
+    ),
+    Action(
+        "get_watchlist_imports",
+        _async_get_watchlist_imports,
+        _GET_WATCHLIST,
+        SupportsResponse.ONLY,
+    ),
+    Action("import_watchlist", _async_import_watchlist, _IMPORT_WATCHLIST),
+)
