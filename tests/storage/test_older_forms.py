@@ -16,6 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.domain.library import Section
 from custom_components.media_scrobbler.domain.play import SourceKind
 from custom_components.media_scrobbler.domain.title import MediaType, Title
 from custom_components.media_scrobbler.domain.watchlist import Origin, WatchlistItem
@@ -23,6 +24,7 @@ from custom_components.media_scrobbler.storage import (
     accounts as accounts_module,
     history as history_module,
     import_log as import_log_module,
+    library as library_module,
     poster as poster_module,
     ratings as ratings_module,
     watchlist as watchlist_module,
@@ -31,6 +33,7 @@ from custom_components.media_scrobbler.storage import (
 from custom_components.media_scrobbler.storage.accounts import Account, Accounts
 from custom_components.media_scrobbler.storage.history import History
 from custom_components.media_scrobbler.storage.import_log import ImportLog, Run, Trigger
+from custom_components.media_scrobbler.storage.library import Library
 from custom_components.media_scrobbler.storage.poster import Poster
 from custom_components.media_scrobbler.storage.ratings import Ratings
 from custom_components.media_scrobbler.storage.watchlist import Watchlist
@@ -74,6 +77,7 @@ def lay_out(disk: Disk, version: str, name: str) -> Path:
         accounts_module,
         history_module,
         import_log_module,
+        library_module,
         poster_module,
         ratings_module,
         watchlist_module,
@@ -290,3 +294,58 @@ async def test_import_log(
     stored = json.loads(path.read_text())
     del stored["data"]["runs"][-1]
     assert stored == _stored(PRESENT, "import_log")
+
+
+@pytest.mark.parametrize("version", _versions_with("library"))
+async def test_library(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    names = ("library", "library_part", "library_new")
+    paths = [lay_out(disk, version, name) for name in names]
+    library = Library(hass, "01SERVERPLEX")
+
+    await library.async_load()
+    titles = await library.async_titles(library.index)
+
+    film = Title(
+        media_type=MediaType.MOVIE,
+        title="The Salt Road",
+        year=2019,
+        ids={
+            "plex": "plex://movie/5d776b59ad5437001f79c6f8",
+            "tmdb": 918273,
+            "imdb": "tt9182736",
+            "tvdb": 219483,
+        },
+        items={"5f0c9a7d": "4711"},
+        duration=6720,
+    )
+    show = Title(
+        media_type=MediaType.SHOW,
+        title='Harbour "Lights"',
+        year=2021,
+        ids={"tvdb": 438120},
+        items={"5f0c9a7d": "4712"},
+    )
+    episode = Title(
+        media_type=MediaType.EPISODE,
+        title="Low Water",
+        show='Harbour "Lights"',
+        season=2,
+        episode=0,
+        ids={"tvdb": 9712094},
+        show_ids={"tvdb": 438120, "plex": "plex://show/5d9c086c46115600200aa2fe"},
+        items={"5f0c9a7d": "4714"},
+        show_items={"5f0c9a7d": "4712"},
+    )
+    gone = Title(
+        media_type=MediaType.MOVIE, title="Tidewater", items={"5f0c9a7d": "4713"}
+    )
+    assert titles == {"4711": film, "4712": show, "4714": episode}
+    assert library.scanned_at == NOON
+
+    scan = library.begin()
+    await scan.async_add(Section("1", "Films", ()), [film, show, gone])
+    await library.async_put([episode])
+    await library.async_remove("4713")
+    await scan.async_commit(NOON)
+    for name, path in zip(names, paths, strict=True):
+        assert json.loads(path.read_text()) == _stored(PRESENT, name)

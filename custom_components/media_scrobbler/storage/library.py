@@ -543,9 +543,9 @@ class Library:
             if self._unreadable or self._removed:
                 return
             if self._contents.blank:
-                await self._header.async_remove()
-            else:
-                await self._async_write(self._contents)
+                await self._async_forget()
+                return
+            await self._async_write(self._contents)
             await self._async_sweep()
 
     async def _async_write(self, contents: _Contents) -> None:
