@@ -780,7 +780,7 @@ async def test_a_server_that_is_removed_while_plays_are_held(
     hass: HomeAssistant, disk: Disk, plex: Plex
 ) -> None:
     assert await scrobble(plex, THE_SALT_ROAD, CAROL_AT_PLEX) == "held"
-    (waiting,) = hass.data[DATA_SCROBBLER].inbox.histories.values()
+    (waiting,) = hass.data[DATA_SCROBBLER].recorder.inbox.histories.values()
     with disk.held():
         plays = [
             asyncio.create_task(plex.report(PlexEvent.SCROBBLE, film, CAROL_AT_PLEX))

@@ -9,6 +9,7 @@ KIND_VIEWER: Final = "viewer"
 
 CONF_ACCOUNT_TOKEN: Final = "account_token"
 CONF_ACCOUNTS: Final = "accounts"
+CONF_ALSO_FOR: Final = "also_for"
 CONF_BOTH_WAYS: Final = "both_ways"
 CONF_CHECK_OFF: Final = "check_off"
 CONF_CLOUDHOOK: Final = "cloudhook_url"

@@ -1,11 +1,9 @@
 """The domain object: routes media events to viewers and publishes what came of them."""
 
-import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 import logging
 from typing import Any
 
@@ -19,7 +17,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import discovery_flow
 from homeassistant.helpers.dispatcher import (
     async_dispatcher_connect,
@@ -40,16 +37,14 @@ from .const import (
 )
 from .domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
 from .domain.outcome import Answer, Outcome
-from .domain.play import Play, Source, SourceKind
-from .domain.rules import believed_time, is_identified, refusal
-from .domain.title import PLAYABLE, Title
-from .inbox import Inbox, InboxFullError
-from .issues import async_note_inbox_trouble
+from .domain.play import Source, SourceKind
+from .domain.rules import believed_time, is_identified
+from .domain.title import Title
 from .published import event_data, viewer_data
+from .recording import NOT_WRITTEN, Completion, Recorder, foremost
 from .server import Server
 from .signals import signal_event
-from .storage.accounts import ANONYMOUS, Account, Accounts
-from .storage.history import HistoryRemovedError
+from .storage.accounts import ANONYMOUS, Account
 from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
@@ -62,8 +57,6 @@ _LOGGER = logging.getLogger(__name__)
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
 
-_NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
-
 
 @dataclass(frozen=True, slots=True)
 class _Watcher:
@@ -71,16 +64,6 @@ class _Watcher:
 
     account: Account | None
     viewers: tuple[Viewer, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Completion:
-    """When something was completed, who says so, and its poster or what to ask for it by."""
-
-    server: Server
-    watched_at: datetime
-    source: Source
-    poster: bytes | str | None
 
 
 class Scrobbler:
@@ -97,15 +80,11 @@ class Scrobbler:
         self.viewers: dict[str, Viewer] = {}
         # With those that have been disabled while something of theirs was not written.
         self._known_viewers: dict[str, Viewer] = {}
-        self.accounts = Accounts(hass, on_trouble=self._inbox_trouble)
-        self._links: dict[str, tuple[Viewer, ...]] = {}
-        self._ignored: set[str] = set()
+        self.recorder = Recorder(hass, self.servers)
+        self.accounts = self.recorder.accounts
         self._discovered: set[str] = set()
-        self.inbox = Inbox(hass, self.accounts, self._inbox_trouble)
-        self.watchlists = Watchlists(hass, lambda: self.servers, lambda: self.viewers)
-        self.watchlist_importer = WatchlistImporter(
-            hass, self.watchlists, lambda: self.servers
-        )
+        self.watchlists = Watchlists(hass, self.servers, self.viewers)
+        self.watchlist_importer = WatchlistImporter(hass, self.watchlists, self.servers)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:
@@ -136,7 +115,7 @@ class Scrobbler:
     def _sync(self) -> None:
         """Bring servers, viewers and links in step with the config entries."""
         entries = self._hass.config_entries.async_entries(DOMAIN)
-        self._ignored = {
+        self.recorder.ignored = {
             entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
         }
         known: dict[str, Viewer] = {}
@@ -164,15 +143,12 @@ class Scrobbler:
         for viewer_id in self.viewers.keys() - viewers.keys():
             self.viewers[viewer_id].stop()
         self._known_viewers = known
-        self.servers, self.viewers = servers, viewers
+        # The same mappings always, which others have as well.
+        _become(self.servers, servers)
+        _become(self.viewers, viewers)
         # An account that is not ignored any more is to be offered again.
-        self._discovered -= self._ignored
-        links: dict[str, list[Viewer]] = {}
-        for viewer in viewers.values():
-            for key in viewer.accounts:
-                links.setdefault(key, []).append(viewer)
-        newly_linked = links.keys() - self._links.keys()
-        self._links = {key: tuple(linked) for key, linked in links.items()}
+        self._discovered -= self.recorder.ignored
+        newly_linked = self.recorder.link(viewers)
         self._receiver.sync(servers.values())
         for key in newly_linked:
             self._end_discovery(key)
@@ -180,7 +156,9 @@ class Scrobbler:
             self._add_viewers(server.entry)
         if newly_linked:
             self._hass.async_create_task(
-                self._async_adopt(newly_linked), f"{DOMAIN} adopt", eager_start=False
+                self.recorder.async_adopt(newly_linked),
+                f"{DOMAIN} adopt",
+                eager_start=False,
             )
 
     def runtime_of(self, entry: ConfigEntry[Any]) -> Server | Viewer:
@@ -196,7 +174,7 @@ class Scrobbler:
 
     def is_linked(self, account: Account) -> bool:
         """Return whether somebody's watching is recorded from an account."""
-        return account.key in self._links
+        return self.recorder.is_linked(account.key)
 
     def account_label(self, account: Account) -> str | None:
         """Return an account as a person knows it, None if its server is gone."""
@@ -245,15 +223,15 @@ class Scrobbler:
             account for account in self.accounts if account.server_id == entry_id
         ]:
             self._end_discovery(account.key)
-            await self.inbox.async_remove(account)
+            await self.recorder.inbox.async_remove(account)
         self.accounts.forget(entry_id)
 
     async def _async_final_write(self, _event: Event) -> None:
         self._receiver.stop()
-        for viewer in self._known_viewers.values():
+        for viewer in list(self._known_viewers.values()):
             await viewer.async_flush()
-        await self.inbox.async_flush()
-        for server in self.servers.values():
+        await self.recorder.inbox.async_flush()
+        for server in list(self.servers.values()):
             await server.library.async_flush()
         with suppress(StorageWriteError):
             await self.accounts.async_saved()
@@ -338,69 +316,21 @@ class Scrobbler:
                 f"{shown}; not completed, so not a play",
                 watcher.viewers,
             )
-        outcome, reason = await self._async_complete(
-            server, watcher, event, poster, now
+        completion = Completion(
+            server,
+            believed_time(event.watched_at, now),
+            _source(server, event, now),
+            poster,
         )
-        return answer(outcome, reason, watcher.viewers)
+        outcome, reason = await self.recorder.async_complete(
+            watcher.account, event.titles, completion
+        )
+        return answer(outcome, reason, self.recorder.credited(watcher.account))
 
     def _watcher(self, server: Server, event: MediaEvent) -> _Watcher:
         account = self.accounts.note(server.entry.entry_id, event.account)
-        viewers = self._links.get(account.key, ()) if account else ()
+        viewers = self.recorder.linked_to(account)
         return _Watcher(account, viewers)
-
-    async def _async_complete(
-        self,
-        server: Server,
-        watcher: _Watcher,
-        event: MediaEvent,
-        poster: bytes | str | None,
-        now: datetime,
-    ) -> tuple[Outcome, str]:
-        """Record a completed title, or each episode of a multi-episode file."""
-        watched_at = believed_time(event.watched_at, now)
-        completion = _Completion(
-            server, watched_at, _source(server, event, now), poster
-        )
-        results = await asyncio.gather(
-            *(
-                self._async_record(viewer, watcher.account, title, completion)
-                for title in event.titles
-                for viewer in watcher.viewers or (None,)
-            )
-        )
-        return _foremost(results)
-
-    async def _async_record(
-        self,
-        viewer: Viewer | None,
-        account: Account | None,
-        title: Title,
-        completion: _Completion,
-    ) -> tuple[Outcome, str]:
-        if not is_identified(title):
-            return Outcome.REJECTED, "too little is known of the title to recognise it"
-        if reason := refusal(title, viewer.media_types if viewer else PLAYABLE):
-            return Outcome.IGNORED, reason
-        if viewer is None:
-            return await self._async_hold(account, title, completion)
-        server, poster = completion.server, completion.poster
-        try:
-            recorded = await viewer.async_record(
-                title,
-                completion.watched_at,
-                completion.source,
-                poster if isinstance(poster, bytes) else None,
-            )
-        except StorageWriteError:
-            return Outcome.HELD, _NOT_WRITTEN
-        except HistoryRemovedError:
-            return await self._async_hold(account, title, completion)
-        server.complete(viewer, recorded.play)
-        if isinstance(poster, str):
-            server.fetch_poster(viewer, recorded.play, poster)
-        if recorded.merged:
-            return Outcome.MERGED, "the same viewing has been recorded before"
-        return Outcome.RECORDED, "completed"
 
     async def _async_rate(
         self,
@@ -417,7 +347,7 @@ class Scrobbler:
             await self._async_rate_by(viewer, title, rating, source)
             for viewer in watcher.viewers
         ]
-        return _foremost(results)
+        return foremost(results)
 
     async def _async_rate_by(
         self, viewer: Viewer, title: Title, rating: RatingChange, source: Source
@@ -425,80 +355,21 @@ class Scrobbler:
         try:
             changed = await viewer.async_rate(title, rating.value, source)
         except StorageWriteError:
-            return Outcome.HELD, _NOT_WRITTEN
+            return Outcome.HELD, NOT_WRITTEN
         except UnreadableStoreError:
             return Outcome.REJECTED, "the viewer's ratings cannot be read; see repairs"
         if not changed:
             return Outcome.IGNORED, "the rating was known"
         return Outcome.UPDATED, "rating removed" if rating.value is None else "rated"
 
-    # Accounts that are nobody's yet
-
-    async def _async_hold(
-        self, account: Account | None, title: Title, completion: _Completion
-    ) -> tuple[Outcome, str]:
-        if account is None:
-            return Outcome.REJECTED, "this server reports more accounts than can be"
-        if account.key in self._ignored:
-            return Outcome.IGNORED, "this account is ignored"
-        try:
-            await self.inbox.async_hold(
-                account, title, completion.watched_at, completion.source
-            )
-        except InboxFullError:
-            return Outcome.REJECTED, "too many plays wait for this account to be linked"
-        except StorageWriteError:
-            return Outcome.HELD, _NOT_WRITTEN
-        except HistoryRemovedError:
-            return Outcome.REJECTED, "the server has just been removed"
-        if account.key in self._links:
-            # Linked while this was on its way to the disk.
-            await self._async_adopt([account.key])
-            return Outcome.RECORDED, "completed, now that a viewer is linked"
-        return Outcome.HELD, "waits until a viewer is linked to this account"
-
-    @callback
-    def _inbox_trouble(self) -> None:
-        async_note_inbox_trouble(
-            self._hass,
-            failing=self.inbox.failing or self.accounts.failing,
-            unreadable=self.inbox.unreadable,
-        )
-
-    async def _async_adopt(self, keys: Iterable[str]) -> None:
-        """Move held plays of accounts into the histories of their viewers."""
-        for account in filter(None, map(self.accounts.get, keys)):
-            try:
-                await self.inbox.async_move(
-                    account, partial(self._async_credit, account)
-                )
-            except HomeAssistantError as err:
-                # Tried again at the next start.
-                _LOGGER.warning(
-                    "Held plays of %s still wait: %s", self.account_label(account), err
-                )
-
-    async def _async_credit(self, account: Account, play: Play) -> bool:
-        """Record a held play for the viewers of its account, if there are any."""
-        viewers = self._links.get(account.key, ())
-        for viewer in viewers:
-            if refusal(play.title, viewer.media_types) is None:
-                for source in play.sources:
-                    recorded = await viewer.async_record(
-                        play.title, play.watched_at, source
-                    )
-                    if (server := self.servers.get(source.server_id or "")) is not None:
-                        server.complete(viewer, recorded.play)
-        return bool(viewers)
-
     @callback
     def _discover(self, account: Account | None) -> None:
         """Offer an account that nobody is linked to as a viewer."""
         if (
             account is None
-            or account.key in self._links
+            or self.recorder.is_linked(account.key)
             or account.key in self._discovered
-            or account.key in self._ignored
+            or account.key in self.recorder.ignored
         ):
             return
         self._discovered.add(account.key)
@@ -563,13 +434,10 @@ class Scrobbler:
         )
 
 
-def _foremost(results: Iterable[tuple[Outcome, str]]) -> tuple[Outcome, str]:
-    """Return what to answer: what is not on disk must not be hidden by what is."""
-    order = list(Outcome)
-    return min(
-        results,
-        key=lambda result: (result[1] != _NOT_WRITTEN, order.index(result[0])),
-    )
+def _become[T](known: dict[str, T], new: dict[str, T]) -> None:
+    """Have a mapping hold what another one holds."""
+    known.clear()
+    known.update(new)
 
 
 def _source(server: Server, event: MediaEvent, now: datetime) -> Source:

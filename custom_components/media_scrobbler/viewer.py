@@ -12,6 +12,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_send
 from .connection import async_sign_out_viewer
 from .const import (
     CONF_ACCOUNTS,
+    CONF_ALSO_FOR,
     CONF_BOTH_WAYS,
     CONF_CHECK_OFF,
     CONF_IMPORT_INTERVAL,
@@ -98,6 +99,11 @@ class Viewer:
     def media_types(self) -> list[str]:
         """Return the media types that are recorded."""
         return list(self.entry.options.get(CONF_MEDIA_TYPES, PLAYABLE))
+
+    @property
+    def also_for(self) -> list[str]:
+        """Return the entry ids of the viewers for whom it counts as well."""
+        return list(self.entry.options.get(CONF_ALSO_FOR, ()))
 
     @property
     def checks_off(self) -> bool:

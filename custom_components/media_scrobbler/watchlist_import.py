@@ -1,7 +1,7 @@
 """Importing watchlists from Plex: by hand and by timer, one way or both."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,9 +54,9 @@ class WatchlistImporter:
         self,
         hass: HomeAssistant,
         watchlists: Watchlists,
-        servers: Callable[[], Mapping[str, Server]],
+        servers: Mapping[str, Server],
     ) -> None:
-        """Take the lists, and where to find the servers, by entry id."""
+        """Take the lists, and the servers that there are, by entry id."""
         self._hass = hass
         self._watchlists = watchlists
         self._servers = servers
@@ -72,7 +72,7 @@ class WatchlistImporter:
             return PlexAccount(self._hass, token)
         for key in viewer.accounts:
             server_id, _, account_id = key.partition(":")
-            server = self._servers().get(server_id)
+            server = self._servers.get(server_id)
             if server is None or server.connection is None:
                 continue
             client = server.connection.client

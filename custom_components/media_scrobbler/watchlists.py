@@ -47,10 +47,10 @@ class Watchlists:
     def __init__(
         self,
         hass: HomeAssistant,
-        servers: Callable[[], Mapping[str, Server]],
-        viewers: Callable[[], Mapping[str, Viewer]],
+        servers: Mapping[str, Server],
+        viewers: Mapping[str, Viewer],
     ) -> None:
-        """Take where to find servers and viewers, by entry id."""
+        """Take the servers and viewers that there are, by entry id."""
         self._hass = hass
         self._servers = servers
         self._viewers = viewers
@@ -63,7 +63,7 @@ class Watchlists:
     def servers_with(self, viewer: Viewer, item: WatchlistItem) -> list[Server]:
         """Return the servers whose library has a wanted title."""
         found = self._available.get(viewer.entry.entry_id, {}).get(item.uid, ())
-        servers = self._servers()
+        servers = self._servers
         return [servers[entry_id] for entry_id in found if entry_id in servers]
 
     def available_count(self, viewer: Viewer) -> int:
@@ -208,7 +208,7 @@ class Watchlists:
         return sum(
             [
                 await self._async_check(viewer, viewer.watchlist.items, publish=publish)
-                for viewer in list(self._viewers().values())
+                for viewer in list(self._viewers.values())
             ]
         )
 
@@ -219,17 +219,17 @@ class Watchlists:
             for title in some:
                 if title.media_type in (MediaType.SEASON, MediaType.EPISODE):
                     title = show_of(title)
-                for viewer in self._viewers().values():
+                for viewer in self._viewers.values():
                     if (item := viewer.watchlist.find(title)) is not None:
                         wanted.setdefault(viewer.entry.entry_id, {})[item.uid] = item
             await asyncio.sleep(0)
         for viewer_id, items in wanted.items():
-            if (wanting := self._viewers().get(viewer_id)) is not None:
+            if (wanting := self._viewers.get(viewer_id)) is not None:
                 await self._async_check(wanting, items.values(), publish=True)
 
     async def async_gone(self, server: Server) -> None:
         """Look again for what a server had until now."""
-        for viewer in list(self._viewers().values()):
+        for viewer in list(self._viewers.values()):
             known = self._available.get(viewer.entry.entry_id, {})
             items = [
                 item
@@ -275,7 +275,7 @@ class Watchlists:
         """Return the servers that have a wanted title, and what it is taken for."""
         return [
             (server, title)
-            for server in self._servers().values()
+            for server in self._servers.values()
             for title in candidates(item)
             if server.library.has(title)
         ]
@@ -357,7 +357,7 @@ class Watchlists:
 
     async def _async_is_seen(self, viewer: Viewer, show: Title) -> bool:
         """Say whether a viewer has watched all of a show that there is, but for specials."""
-        for server in self._servers().values():
+        for server in list(self._servers.values()):
             library = server.library
             episodes = [
                 library.index.item_of(row)

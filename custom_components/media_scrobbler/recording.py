@@ -1,0 +1,205 @@
+"""Recording: what was completed goes to the histories of viewers, or waits in the inbox."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+import logging
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+
+from .domain.outcome import Outcome
+from .domain.play import Play, Source
+from .domain.rules import is_identified, refusal
+from .domain.title import PLAYABLE, Title
+from .inbox import Inbox, InboxFullError
+from .issues import async_note_inbox_trouble
+from .server import Server
+from .storage.accounts import Account, Accounts
+from .storage.history import HistoryRemovedError
+from .storage.writer import StorageWriteError
+from .viewer import Viewer
+
+_LOGGER = logging.getLogger(__name__)
+
+NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """When something was completed, who says so, and its poster or what to ask for it by."""
+
+    server: Server
+    watched_at: datetime
+    source: Source
+    poster: bytes | str | None = None
+
+
+class Recorder:
+    """The one way from a server's accounts into histories."""
+
+    def __init__(self, hass: HomeAssistant, servers: Mapping[str, Server]) -> None:
+        """Take the servers, by entry id."""
+        self._hass = hass
+        self._servers = servers
+        self.accounts = Accounts(hass, on_trouble=self._trouble)
+        self.inbox = Inbox(hass, self.accounts, self._trouble)
+        self._links: dict[str, tuple[Viewer, ...]] = {}
+        self._credited: dict[str, tuple[Viewer, ...]] = {}
+        self.ignored: set[str] = set()
+        """The keys of accounts that nobody is interested in."""
+
+    @callback
+    def link(self, viewers: Mapping[str, Viewer]) -> set[str]:
+        """Take who there is, by entry id; returns the accounts that are newly linked."""
+        links: dict[str, list[Viewer]] = {}
+        for viewer in viewers.values():
+            for key in viewer.accounts:
+                links.setdefault(key, []).append(viewer)
+        newly_linked = links.keys() - self._links.keys()
+        self._links = {key: tuple(linked) for key, linked in links.items()}
+        self._credited = {
+            key: tuple(
+                dict.fromkeys(
+                    [
+                        *linked,
+                        *(
+                            viewers[viewer_id]
+                            for viewer in linked
+                            for viewer_id in viewer.also_for
+                            if viewer_id in viewers
+                        ),
+                    ]
+                )
+            )
+            for key, linked in links.items()
+        }
+        return newly_linked
+
+    def is_linked(self, key: str) -> bool:
+        """Return whether somebody watches with an account, by its key."""
+        return key in self._links
+
+    def linked_to(self, account: Account | None) -> tuple[Viewer, ...]:
+        """Return who watches with an account."""
+        return self._links.get(account.key, ()) if account else ()
+
+    def credited(self, account: Account | None) -> tuple[Viewer, ...]:
+        """Return for whom it counts what is completed with an account."""
+        return self._credited.get(account.key, ()) if account else ()
+
+    async def async_complete(
+        self, account: Account | None, titles: Iterable[Title], completion: Completion
+    ) -> tuple[Outcome, str]:
+        """Record a completed title, or each episode of a multi-episode file."""
+        results = await asyncio.gather(
+            *(
+                self._async_record(viewer, account, title, completion)
+                for title in titles
+                for viewer in self.credited(account) or (None,)
+            )
+        )
+        return foremost(results)
+
+    async def _async_record(
+        self,
+        viewer: Viewer | None,
+        account: Account | None,
+        title: Title,
+        completion: Completion,
+    ) -> tuple[Outcome, str]:
+        if not is_identified(title):
+            return Outcome.REJECTED, "too little is known of the title to recognise it"
+        if reason := refusal(title, viewer.media_types if viewer else PLAYABLE):
+            return Outcome.IGNORED, reason
+        if viewer is None:
+            return await self._async_hold(account, title, completion)
+        server, poster = completion.server, completion.poster
+        try:
+            recorded = await viewer.async_record(
+                title,
+                completion.watched_at,
+                completion.source,
+                poster if isinstance(poster, bytes) else None,
+            )
+        except StorageWriteError:
+            return Outcome.HELD, NOT_WRITTEN
+        except HistoryRemovedError:
+            return await self._async_hold(account, title, completion)
+        server.complete(viewer, recorded.play)
+        if isinstance(poster, str):
+            server.fetch_poster(viewer, recorded.play, poster)
+        if recorded.merged:
+            return Outcome.MERGED, "the same viewing has been recorded before"
+        return Outcome.RECORDED, "completed"
+
+    # Accounts that are nobody's yet
+
+    async def _async_hold(
+        self, account: Account | None, title: Title, completion: Completion
+    ) -> tuple[Outcome, str]:
+        if account is None:
+            return Outcome.REJECTED, "this server reports more accounts than can be"
+        if account.key in self.ignored:
+            return Outcome.IGNORED, "this account is ignored"
+        try:
+            await self.inbox.async_hold(
+                account, title, completion.watched_at, completion.source
+            )
+        except InboxFullError:
+            return Outcome.REJECTED, "too many plays wait for this account to be linked"
+        except StorageWriteError:
+            return Outcome.HELD, NOT_WRITTEN
+        except HistoryRemovedError:
+            return Outcome.REJECTED, "the server has just been removed"
+        if self.is_linked(account.key):
+            # Linked while this was on its way to the disk.
+            await self.async_adopt([account.key])
+            return Outcome.RECORDED, "completed, now that a viewer is linked"
+        return Outcome.HELD, "waits until a viewer is linked to this account"
+
+    async def async_adopt(self, keys: Iterable[str]) -> None:
+        """Move held plays of accounts into the histories of their viewers."""
+        for account in filter(None, map(self.accounts.get, keys)):
+            try:
+                await self.inbox.async_move(
+                    account, partial(self._async_credit, account)
+                )
+            except HomeAssistantError as err:
+                # Tried again at the next start.
+                _LOGGER.warning(
+                    "Held plays of %s still wait: %s", account.name or account.id, err
+                )
+
+    async def _async_credit(self, account: Account, play: Play) -> bool:
+        """Record a held play for the viewers of its account, if there are any."""
+        viewers = self.credited(account)
+        for viewer in viewers:
+            if refusal(play.title, viewer.media_types) is None:
+                for source in play.sources:
+                    recorded = await viewer.async_record(
+                        play.title, play.watched_at, source
+                    )
+                    server = self._servers.get(source.server_id or "")
+                    if server is not None:
+                        server.complete(viewer, recorded.play)
+        return bool(viewers)
+
+    @callback
+    def _trouble(self) -> None:
+        async_note_inbox_trouble(
+            self._hass,
+            failing=self.inbox.failing or self.accounts.failing,
+            unreadable=self.inbox.unreadable,
+        )
+
+
+def foremost(results: Iterable[tuple[Outcome, str]]) -> tuple[Outcome, str]:
+    """Return what to answer: what is not on disk must not be hidden by what is."""
+    order = list(Outcome)
+    return min(
+        results,
+        key=lambda result: (result[1] != NOT_WRITTEN, order.index(result[0])),
+    )
