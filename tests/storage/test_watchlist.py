@@ -147,6 +147,17 @@ async def test_what_has_changed_is_found_as_it_is_now(watchlist: Watchlist) -> N
     assert watchlist.get("2") is None
 
 
+async def test_a_title_that_was_removed_is_found_when_it_is_there_again(
+    watchlist: Watchlist,
+) -> None:
+    await watchlist.async_change(to(item(1)))
+    await watchlist.async_change(to())
+
+    await watchlist.async_change(to(item(1, uid="other")))
+
+    assert watchlist.find(movie(1)) == item(1, uid="other")
+
+
 async def test_an_order_is_kept(hass: HomeAssistant, watchlist: Watchlist) -> None:
     await watchlist.async_change(to(item(1), item(2), item(3)))
 
