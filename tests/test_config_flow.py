@@ -794,7 +794,12 @@ async def test_viewer_options(
     result = await viewer_settings(hass, alice)
     assert choices(result, "media_types").keys() == {"movie", "episode", "track"}
     assert result["data_schema"] is not None
-    usual = {"check_off": True, "import_interval": 0, "both_ways": False}
+    usual = {
+        "check_off": True,
+        "import_interval": 0,
+        "both_ways": False,
+        "also_for": [],
+    }
     assert result["data_schema"]({}) == {
         "media_types": ["movie", "episode", "track"],
         **usual,

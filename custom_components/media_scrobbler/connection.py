@@ -21,6 +21,7 @@ from .const import (
     CONF_USER_ID,
     DOMAIN,
 )
+from .delivery import Delivery, Rules
 from .domain.event import ServerType
 from .domain.media_server import MediaServer, MediaServerError, ServerInfo, SignInError
 from .enrichment import Enrichment
@@ -138,8 +139,9 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         server: Server,
         client: MediaServer,
         accounts: Accounts,
+        rules: Rules,
     ) -> None:
-        """Take the server and its client."""
+        """Take the server and its client, and what decides about marks."""
         super().__init__(
             hass,
             _LOGGER,
@@ -152,6 +154,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self.registration = WebhookRegistration(hass, server.entry, client)
         self.enrichment = Enrichment(hass, server.entry, client)
         self.now_playing = NowPlayingWatch(hass, server, client)
+        self.delivery = Delivery(hass, server, client, rules)
 
     @override
     async def _async_update_data(self) -> ServerInfo:
@@ -179,3 +182,4 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self.registration.start(self)
         self.enrichment.start(self)
         self.now_playing.start()
+        self.delivery.start(self)

@@ -64,6 +64,20 @@ def async_note_webhook_obstacle(
 
 
 @callback
+def async_note_cannot_mark(
+    hass: HomeAssistant, entry: ConfigEntry[Any], *, is_forbidden: bool
+) -> None:
+    """Open or close the issue about a server that does not let us mark what was watched."""
+    _note(
+        hass,
+        f"cannot_mark_{entry.entry_id}",
+        "cannot_mark" if is_forbidden else None,
+        {"server": entry.title},
+        severity=ir.IssueSeverity.WARNING,
+    )
+
+
+@callback
 def async_note_watchlist_sign_in(
     hass: HomeAssistant, entry: ConfigEntry[Any], *, is_rejected: bool
 ) -> None:

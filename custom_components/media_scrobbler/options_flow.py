@@ -7,22 +7,31 @@ from homeassistant.config_entries import (
     OptionsFlowManager,
     OptionsFlowWithReload,
 )
-from homeassistant.const import UnitOfTime
+from homeassistant.const import CONF_URL, UnitOfTime
 from homeassistant.helpers import device_registry as dr, selector
 import voluptuous as vol
 
 from .connection import async_sign_out_viewer
 from .const import (
     CONF_ACCOUNT_TOKEN,
+    CONF_ACCOUNTS,
+    CONF_ALSO_FOR,
     CONF_BOTH_WAYS,
     CONF_CHECK_OFF,
+    CONF_FOLLOWING,
+    CONF_HEALING_INTERVAL,
     CONF_IMPORT_INTERVAL,
+    CONF_KIND,
     CONF_MEDIA_TYPES,
     CONF_NIGHTLY_SCAN,
     CONF_PLAYERS,
     CONF_SERVERS,
+    CONF_SYNC_INTERVAL,
+    CONF_UNFOLLOWING,
+    DEFAULT_HEALING_INTERVAL,
     DOMAIN,
 )
+from .domain.event import ServerType
 from .domain.title import PLAYABLE
 from .issues import async_note_watchlist_sign_in
 from .plex.account import PlexAccount
@@ -31,6 +40,25 @@ from .scrobbler import DATA_SCROBBLER
 
 MAX_INTERVAL = 7 * 24
 """Hours between two imports of a watchlist, at the most."""
+
+MAX_HEALING_INTERVAL = 24 * 60
+"""Minutes between two looks at what a server knows to have been completed."""
+
+
+def _interval(most: int, unit: str) -> vol.All:
+    """Return what asks for whole hours or minutes; 0 is never."""
+    return vol.All(
+        selector.NumberSelector(
+            selector.NumberSelectorConfig(
+                min=0,
+                max=most,
+                mode=selector.NumberSelectorMode.BOX,
+                unit_of_measurement=unit,
+            )
+        ),
+        vol.Coerce(int),
+    )
+
 
 VIEWER_SETTINGS = vol.Schema(
     {
@@ -45,17 +73,24 @@ VIEWER_SETTINGS = vol.Schema(
             )
         ),
         vol.Required(CONF_CHECK_OFF, default=True): bool,
-        vol.Required(CONF_IMPORT_INTERVAL, default=0): selector.NumberSelector(
-            selector.NumberSelectorConfig(
-                min=0,
-                max=MAX_INTERVAL,
-                mode=selector.NumberSelectorMode.BOX,
-                unit_of_measurement=UnitOfTime.HOURS,
-            )
+        vol.Required(CONF_IMPORT_INTERVAL, default=0): _interval(
+            MAX_INTERVAL, UnitOfTime.HOURS
         ),
         vol.Required(CONF_BOTH_WAYS, default=False): bool,
     }
 )
+
+
+SIGNED_IN_SETTINGS: dict[vol.Marker, Any] = {
+    vol.Required(CONF_HEALING_INTERVAL, default=DEFAULT_HEALING_INTERVAL): _interval(
+        MAX_HEALING_INTERVAL, UnitOfTime.MINUTES
+    )
+}
+JELLYFIN_SETTINGS: dict[vol.Marker, Any] = {
+    vol.Required(CONF_SYNC_INTERVAL, default=0): _interval(
+        MAX_INTERVAL, UnitOfTime.HOURS
+    )
+}
 
 
 class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
@@ -75,6 +110,7 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
             step_id="init",
             menu_options=[
                 "settings",
+                "following",
                 *(["plex_sign_out"] if is_signed_in else []),
                 "plex_sign_in",
             ],
@@ -86,12 +122,71 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         """Ask what is recorded, and how the watchlist is kept."""
         options = self.config_entry.options
         if user_input is not None:
-            user_input[CONF_IMPORT_INTERVAL] = int(user_input[CONF_IMPORT_INTERVAL])
             return self.async_create_entry(data={**options, **user_input})
         return self.async_show_form(
             step_id="settings",
-            data_schema=self.add_suggested_values_to_schema(VIEWER_SETTINGS, options),
+            data_schema=self.add_suggested_values_to_schema(
+                VIEWER_SETTINGS.extend(
+                    {
+                        vol.Optional(CONF_ALSO_FOR, default=list): _several(
+                            self._other_viewers()
+                        )
+                    }
+                ),
+                options,
+            ),
         )
+
+    async def async_step_following(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which accounts are to show as watched what the viewer has watched."""
+        options = self.config_entry.options
+        if user_input is not None:
+            return self.async_create_entry(data={**options, **user_input})
+        accounts = _several(self._markable_accounts())
+        schema = vol.Schema(
+            {
+                vol.Optional(CONF_FOLLOWING, default=list): accounts,
+                vol.Optional(CONF_UNFOLLOWING, default=list): accounts,
+            }
+        )
+        return self.async_show_form(
+            step_id="following",
+            data_schema=self.add_suggested_values_to_schema(schema, options),
+        )
+
+    def _markable_accounts(self) -> dict[str, str]:
+        """Return the viewer's accounts that can be marked for, by key, with a label.
+
+        With those that were chosen: their server may only be away.
+        """
+        scrobbler = self.hass.data[DATA_SCROBBLER]
+        options = self.config_entry.options
+        found = {
+            key: key
+            for option in (CONF_FOLLOWING, CONF_UNFOLLOWING)
+            for key in options.get(option, ())
+        }
+        for key in self.config_entry.data.get(CONF_ACCOUNTS, ()):
+            account = scrobbler.accounts.get(key)
+            if account is None:
+                continue
+            server = scrobbler.servers.get(account.server_id)
+            if key in found or (
+                server is not None
+                and server.connection is not None
+                and server.connection.client.can_mark(account.id)
+            ):
+                found[key] = scrobbler.account_label(account) or key
+        return found
+
+    def _other_viewers(self) -> dict[str, str]:
+        return {
+            viewer_id: viewer.name
+            for viewer_id, viewer in self.hass.data[DATA_SCROBBLER].viewers.items()
+            if viewer_id != self.config_entry.entry_id
+        }
 
     @override
     async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:
@@ -146,6 +241,10 @@ class ServerOptionsFlow(OptionsFlowWithReload):
                 vol.Required(CONF_NIGHTLY_SCAN, default=False): bool,
             }
         )
+        if CONF_URL in self.config_entry.data:
+            schema = schema.extend(SIGNED_IN_SETTINGS)
+        if self.config_entry.data[CONF_KIND] == ServerType.JELLYFIN:
+            schema = schema.extend(JELLYFIN_SETTINGS)
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(schema, options),
@@ -178,6 +277,20 @@ class ServerOptionsFlow(OptionsFlowWithReload):
                     key = identifier.removeprefix(f"{entry_id}_").removeprefix("name:")
                     found[key] = device.name_by_user or device.name or key
         return found
+
+
+def _several(options: dict[str, str]) -> selector.SelectSelector:
+    """Return what chooses among options, and nothing else."""
+    return selector.SelectSelector(
+        selector.SelectSelectorConfig(
+            options=[
+                selector.SelectOptionDict(value=value, label=label)
+                for value, label in options.items()
+            ],
+            multiple=True,
+            mode=selector.SelectSelectorMode.LIST,
+        )
+    )
 
 
 def _choice(options: dict[str, str]) -> selector.SelectSelector:

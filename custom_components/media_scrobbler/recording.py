@@ -123,6 +123,7 @@ class Recorder:
                 completion.watched_at,
                 completion.source,
                 poster if isinstance(poster, bytes) else None,
+                account.key if account else None,
             )
         except StorageWriteError:
             return Outcome.HELD, NOT_WRITTEN
@@ -180,7 +181,7 @@ class Recorder:
             if refusal(play.title, viewer.media_types) is None:
                 for source in play.sources:
                     recorded = await viewer.async_record(
-                        play.title, play.watched_at, source
+                        play.title, play.watched_at, source, played_with=account.key
                     )
                     server = self._servers.get(source.server_id or "")
                     if server is not None:

@@ -40,6 +40,8 @@ from .domain.outcome import Answer, Outcome
 from .domain.play import Source, SourceKind
 from .domain.rules import believed_time, is_identified
 from .domain.title import Title
+from .following import Following
+from .listeners import Listeners
 from .published import event_data, viewer_data
 from .recording import NOT_WRITTEN, Completion, Recorder, foremost
 from .server import Server
@@ -84,6 +86,8 @@ class Scrobbler:
         self.accounts = self.recorder.accounts
         self._discovered: set[str] = set()
         self.watchlists = Watchlists(hass, self.servers, self.viewers)
+        self.following = Following(hass, self.servers, self.viewers)
+        self._listeners = Listeners(self.watchlists, self.following)
         self.watchlist_importer = WatchlistImporter(hass, self.watchlists, self.servers)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
@@ -167,10 +171,10 @@ class Scrobbler:
         return self.viewers.get(entry_id) or self.servers[entry_id]
 
     def _new_viewer(self, entry: ConfigEntry[Any]) -> Viewer:
-        return Viewer(self._hass, entry, self.watchlists.played)
+        return Viewer(self._hass, entry, self._listeners)
 
     def _new_server(self, entry: ConfigEntry[Any]) -> Server:
-        return Server(self._hass, entry, self.accounts, self.watchlists)
+        return Server(self._hass, entry, self.accounts, self._listeners, self.following)
 
     def is_linked(self, account: Account) -> bool:
         """Return whether somebody's watching is recorded from an account."""
@@ -213,6 +217,8 @@ class Scrobbler:
             viewer = self._known_viewers.get(entry_id) or self._new_viewer(entry)
             self._sync()
             await viewer.async_remove()
+            for server in self.servers.values():
+                server.outbox.forget(entry_id)
             return
         server = self.servers.get(entry_id) or self._new_server(entry)
         self._sync()
@@ -233,6 +239,7 @@ class Scrobbler:
         await self.recorder.inbox.async_flush()
         for server in list(self.servers.values()):
             await server.library.async_flush()
+            await server.outbox.async_flush()
         with suppress(StorageWriteError):
             await self.accounts.async_saved()
 
@@ -297,6 +304,12 @@ class Scrobbler:
 
         watcher = self._watcher(server, event)
         self._discover(watcher.account)
+        if event.marked and self.following.echoes.is_echo(
+            server.entry.entry_id,
+            watcher.account.id if watcher.account else None,
+            event.titles,
+        ):
+            return answer(Outcome.IGNORED, "this was marked from here")
         if event.rating is not None:
             source = _source(server, event, now)
             outcome, reason = await self._async_rate(

@@ -21,6 +21,7 @@ from .const import (
     CONF_WEBHOOK_ENABLED,
     DOMAIN,
 )
+from .delivery import Rules
 from .domain.event import Action, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
 from .domain.media_server import MediaServerError
@@ -36,6 +37,7 @@ from .plex import payload as plex_payload
 from .signals import Updates
 from .storage.accounts import Accounts
 from .storage.library import Library
+from .storage.outbox import Outbox
 from .storage.webhook_log import WebhookLog
 
 if TYPE_CHECKING:
@@ -77,10 +79,11 @@ class Server:
         entry: ServerConfigEntry,
         accounts: Accounts,
         listener: LibraryListener,
+        rules: Rules,
     ) -> None:
         """Take the entry; what is stored is read by `async_load`.
 
-        `listener` is told what becomes of the library.
+        `listener` is told what becomes of the library, `rules` decide what is marked.
         """
         self._hass = hass
         self.entry = entry
@@ -91,6 +94,8 @@ class Server:
         self.scanner = LibraryScanner(hass, self, listener)
         self.library_updates = LibraryUpdates(hass, self, listener)
         self._listener = listener
+        self._rules = rules
+        self.outbox = Outbox(hass, f"outbox.{entry.entry_id}")
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes | str] = {}
@@ -346,7 +351,7 @@ class Server:
         if not self.is_signed_in:
             return
         client = await async_create_client(self._hass, self.type, self.entry.data)
-        connection = Connection(self._hass, self, client, self._accounts)
+        connection = Connection(self._hass, self, client, self._accounts, self._rules)
         await connection.async_config_entry_first_refresh()
         self.connection = connection
         self.entry.async_on_unload(self._disconnect)
@@ -379,6 +384,7 @@ class Server:
         await async_leave(self._hass, self.type, self.entry)
         await self.log.async_remove()
         await self.library.async_remove_files()
+        await self.outbox.async_remove()
 
 
 def player_key(player: Party) -> str:

@@ -1,7 +1,8 @@
 """Viewers: people whose watching is recorded, and the set-up of their entries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import Platform
@@ -15,19 +16,22 @@ from .const import (
     CONF_ALSO_FOR,
     CONF_BOTH_WAYS,
     CONF_CHECK_OFF,
+    CONF_FOLLOWING,
     CONF_IMPORT_INTERVAL,
     CONF_MEDIA_TYPES,
     CONF_PERSON,
+    CONF_UNFOLLOWING,
     EVENT_RATING,
     EVENT_SCROBBLE,
 )
 from .domain.play import Play, Source
-from .domain.title import PLAYABLE, Title
+from .domain.title import PLAYABLE, Title, same_title
 from .issues import async_note_storage_trouble
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
 from .storage.import_log import ImportLog
+from .storage.outbox import Held
 from .storage.poster import Poster
 from .storage.ratings import Ratings
 from .storage.watchlist import Watchlist
@@ -36,6 +40,24 @@ from .storage.writer import StorageWriteError
 type ViewerConfigEntry = ConfigEntry[Viewer]
 
 EVENT_WATCHING = "watching"
+
+
+class HistoryListener(Protocol):
+    """Whoever is told what becomes of histories."""
+
+    async def async_before(
+        self, viewer: Viewer, titles: Collection[Title], played_with: str | None = None
+    ) -> list[Held]:
+        """Prepare for a change to the plays of titles, which has not happened yet.
+
+        `played_with` is the key of the account that one of them has been played with.
+        """
+
+    def after(self, held: Iterable[Held], *, happened: bool) -> None:
+        """Hear whether what was prepared for is on disk, or has not happened."""
+
+    def played(self, viewer: Viewer, play: Play) -> None:
+        """Hear of a play that is on disk, and again when more is known of its title."""
 
 
 class Viewer:
@@ -57,16 +79,12 @@ class Viewer:
         self,
         hass: HomeAssistant,
         entry: ViewerConfigEntry,
-        on_played: Callable[[Viewer, Play], None],
+        listener: HistoryListener,
     ) -> None:
-        """Take the entry; what is stored is read by `async_load`.
-
-        `on_played` is called with every play that is on disk, and again when more has
-        become known of its title.
-        """
+        """Take the entry, and who is told of plays; what is stored is read by `async_load`."""
         self._hass = hass
         self.entry = entry
-        self._on_played = on_played
+        self._listener = listener
         self.history = History(
             hass, f"history.{entry.entry_id}", on_trouble=self._trouble
         )
@@ -104,6 +122,14 @@ class Viewer:
     def also_for(self) -> list[str]:
         """Return the entry ids of the viewers for whom it counts as well."""
         return list(self.entry.options.get(CONF_ALSO_FOR, ()))
+
+    def follows(self, key: str) -> bool:
+        """Return whether an account, by its key, is to show what the viewer has watched."""
+        return key in self.entry.options.get(CONF_FOLLOWING, ()) or self.unfollows(key)
+
+    def unfollows(self, key: str) -> bool:
+        """Return whether an account is to show what is removed as not watched, too."""
+        return key in self.entry.options.get(CONF_UNFOLLOWING, ())
 
     @property
     def checks_off(self) -> bool:
@@ -148,22 +174,29 @@ class Viewer:
         watched_at: datetime,
         source: Source,
         poster: bytes | None = None,
+        played_with: str | None = None,
     ) -> Recorded:
         """Record a completed title and publish it once it is on disk.
 
-        Raises StorageWriteError if it cannot be written now; it is published later then.
+        `played_with` is the key of the account that it was played with. Raises
+        StorageWriteError if it cannot be written now; it is published later then.
         """
-        recorded = await self.history.async_record(title, watched_at, source)
+        held = await self._listener.async_before(self, [title], played_with)
+        try:
+            recorded = await self.history.async_record(title, watched_at, source)
+        except BaseException:
+            self._listener.after(held, happened=False)
+            raise
         if recorded.saved is not None:
             try:
                 await recorded.saved
             except StorageWriteError:
                 self._hass.async_create_background_task(
-                    self._async_publish_play_later(recorded, source, poster),
+                    self._async_publish_play_later(recorded, source, poster, held),
                     f"publish {self.entry.entry_id}",
                 )
                 raise
-        self._publish_play(recorded, source, poster)
+        self._publish_play(recorded, source, poster, held)
         return recorded
 
     async def async_rate(
@@ -190,9 +223,30 @@ class Viewer:
         self, play_id: str, correct: Callable[[Play], Play]
     ) -> Play:
         """Correct a play; raises KeyError if there is no such play."""
-        _, play = await self.history.async_change(play_id, correct)
+        _, play = await self._async_change(play_id, correct)
+        assert play is not None
         self.updates.send()
-        return play or _
+        return play
+
+    async def _async_change(
+        self, play_id: str, change: Callable[[Play], Play | None]
+    ) -> tuple[Play, Play | None]:
+        """Change a play, and have what depends on its title follow."""
+        held: list[Held] = []
+
+        async def before(old: Play, new: Play | None) -> None:
+            if new is None or not same_title(old.title, new.title):
+                titles = [play.title for play in (old, new) if play is not None]
+                held.extend(await self._listener.async_before(self, titles))
+
+        try:
+            changed = await self.history.async_change(play_id, change, before)
+        except BaseException as err:
+            # What could not be written has happened, and will be.
+            self._listener.after(held, happened=isinstance(err, StorageWriteError))
+            raise
+        self._listener.after(held, happened=True)
+        return changed
 
     async def async_complete_play(self, play_id: str, title: Title) -> None:
         """Add to a play what has become known of its title.
@@ -205,7 +259,7 @@ class Viewer:
         except KeyError:
             return
         self._tell("updated", play_data(self, play))
-        self._on_played(self, play)
+        self._listener.played(self, play)
         self.updates.send()
 
     @callback
@@ -218,7 +272,7 @@ class Viewer:
 
     async def async_remove_play(self, play_id: str) -> Play:
         """Remove a play; raises KeyError if there is no such play."""
-        play, _ = await self.history.async_change(play_id, lambda _: None)
+        play, _ = await self._async_change(play_id, lambda _: None)
         self._tell("removed", {"play_id": play.id, **title_data(play.title)})
         self.updates.send()
         return play
@@ -251,11 +305,15 @@ class Viewer:
         self._trouble()
 
     async def _async_publish_play_later(
-        self, recorded: Recorded, source: Source, poster: bytes | None
+        self,
+        recorded: Recorded,
+        source: Source,
+        poster: bytes | None,
+        held: Collection[Held],
     ) -> None:
         await self.history.async_settled()
         if not self.history.removed:
-            self._publish_play(recorded, source, poster)
+            self._publish_play(recorded, source, poster, held)
 
     async def _async_publish_rating_later(
         self, title: Title, rating: float | None, source: Source
@@ -275,16 +333,21 @@ class Viewer:
 
     @callback
     def _publish_play(
-        self, recorded: Recorded, source: Source, poster: bytes | None
+        self,
+        recorded: Recorded,
+        source: Source,
+        poster: bytes | None,
+        held: Collection[Held],
     ) -> None:
         play = recorded.play
+        self._listener.after(held, happened=not recorded.merged)
         if poster or not recorded.merged:
             self.show_poster(play, poster)
         if not recorded.merged:
             data = scrobble_data(self, play, source)
             self._hass.bus.async_fire(EVENT_SCROBBLE, data)
             self._tell("watched", data)
-            self._on_played(self, play)
+            self._listener.played(self, play)
         self.updates.send()
 
     @callback

@@ -64,6 +64,8 @@ class MediaEvent:
     action: Action | None = None
     position: float | None = None
     completed: bool = False
+    marked: bool = False
+    """Whether it was completed by a mark, not by playing it."""
     watched_at: datetime | None = None
     rating: RatingChange | None = None
     library: LibraryChange | None = None

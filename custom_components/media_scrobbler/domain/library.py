@@ -43,9 +43,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A title that a server knows an account to have completed, at a time in UTC."""
+    """A title that a server knows an account to have completed, at a time in UTC.
+
+    `is_last_start` tells that the time is when the title was last begun to be played: that
+    it was completed then is certain of a first viewing only.
+    """
 
     account: Party
     title: Title
     watched_at: datetime
     player: Party | None = None
+    is_last_start: bool = False

@@ -144,6 +144,11 @@ class MediaServer(Protocol):
     def can_mark(self, account: str) -> bool:
         """Return whether what this account has watched can be marked on the server."""
 
+    async def async_watched(
+        self, account: str, items: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """Return which of some items an account has watched, and when (UTC) if that is known."""
+
     async def async_mark(
         self,
         account: str,

@@ -262,6 +262,12 @@ class JellyfinClient:
         """
         return account == self._user_id or self._is_administrator is not False
 
+    async def async_watched(
+        self, account: str, items: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """Return which of some items an account has watched, and when it last did."""
+        return await library.async_watched(self._http, account, items)
+
     async def async_mark(
         self,
         account: str,

@@ -111,4 +111,7 @@ def _completions(item: Any, account: Party, server_id: str) -> list[Completion]:
         titles = each_episode(title, fields.integer("IndexNumberEnd"))
     except PayloadError:
         return []
-    return [Completion(account=account, title=each, watched_at=at) for each in titles]
+    return [
+        Completion(account=account, title=each, watched_at=at, is_last_start=True)
+        for each in titles
+    ]

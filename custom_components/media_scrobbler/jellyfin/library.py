@@ -1,7 +1,8 @@
 """The libraries of a Jellyfin server, page by page."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ..domain.fields import Fields, PayloadError
@@ -114,6 +115,26 @@ async def async_episodes(
         start += page.size
         total = page.total if page.size else 0
     return titles
+
+
+async def async_watched(
+    http: Http, account: str, items: Collection[str]
+) -> dict[str, datetime | None]:
+    """Return which of some items an account has watched, and when it last did."""
+    params = {
+        "ids": ",".join(items),
+        "userId": account,
+        "enableImages": "false",
+        "enableUserData": "true",
+    }
+    found: dict[str, datetime | None] = {}
+    answer = await http.async_object("GET", "/Items", params=params)
+    with understood():
+        for item in answer.objects("Items"):
+            was_watched, at = watched(item)
+            if was_watched and (identity := plain_id(item, "Id")):
+                found[identity] = at
+    return found
 
 
 async def _async_items(

@@ -33,7 +33,8 @@ _ACTIONS = {
     "PlaybackStop": Action.STOP,
     "playback.stop": Action.STOP,
 }
-_COMPLETIONS = ("MarkPlayed", "item.markplayed", "Scrobble", "playback.scrobble")
+_MARKS = ("MarkPlayed", "item.markplayed")
+_COMPLETIONS = (*_MARKS, "Scrobble", "playback.scrobble")
 _UNMARKS = ("MarkUnplayed", "item.markunplayed")
 _LIBRARY = {
     "ItemAdded": LibraryChange.ADDED,
@@ -102,6 +103,7 @@ def parse(fields: Fields) -> MediaEvent:
         action=action,
         position=position,
         completed=completed,
+        marked=name in _MARKS,
         # Emby's; in UTC as its Z says.
         watched_at=utc_time(fields.text("Date")),
     )

@@ -122,6 +122,7 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         action=action,
         position=position,
         completed=completed,
+        marked=name == "UserDataSaved",
         watched_at=utc_time(fields.text("UtcTimestamp")),
     )
 

@@ -31,7 +31,7 @@ from .account import PlexAccount
 from .api import Api
 from .calls import TIMEOUT, Caller, new_session
 from .history import HistoryReader
-from .library import read_episodes, read_page, read_sections
+from .library import read_episodes, read_page, read_sections, read_watched
 from .metadata import MILLISECONDS, OWNER_ACCOUNT, parse_title
 
 MIN_VERSION = (1, 25)
@@ -229,6 +229,14 @@ class PlexClient:
         been asked for.
         """
         return account in self._own
+
+    async def async_watched(
+        self, account: str, items: Collection[str]
+    ) -> dict[str, datetime | None]:
+        """Return which of some items the account of the sign-in has watched, and when."""
+        if account not in await self._async_own(account):
+            raise ForbiddenError
+        return await self._async_call(lambda _: read_watched(self._api, items))
 
     async def async_mark(
         self,

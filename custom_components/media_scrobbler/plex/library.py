@@ -1,5 +1,7 @@
 """The libraries of a Plex Media Server, read from its JSON."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -107,6 +109,20 @@ def read_episodes(api: Api, item: str, start: int, *, server_id: str) -> Page:
         if (entry := _entry(each, MediaType.EPISODE, server_id, watched=False))
     )
     return Page(entries, len(part.items), part.total)
+
+
+def read_watched(api: Api, items: Collection[str]) -> dict[str, datetime | None]:
+    """Return which of some items the token's account has watched, and when it last did."""
+    keys = ",".join(quote(item, safe="") for item in items)
+    try:
+        container = api.get(f"/library/metadata/{keys}")
+    except NotFound:
+        return {}
+    return {
+        key: moment(metadata, "lastViewedAt")
+        for metadata in container.objects("Metadata")
+        if (key := metadata.text("ratingKey")) and metadata.integer("viewCount")
+    }
 
 
 def _entry(

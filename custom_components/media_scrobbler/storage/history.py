@@ -5,7 +5,7 @@ change to it rewrites that one file. A part is capped; a month continues in a fu
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -278,11 +278,14 @@ class History:
         return Recorded(play, known is not None, saved)
 
     async def async_change(
-        self, play_id: str, change: Callable[[Play], Play | None]
+        self,
+        play_id: str,
+        change: Callable[[Play], Play | None],
+        before: Callable[[Play, Play | None], Awaitable[None]] | None = None,
     ) -> tuple[Play, Play | None]:
         """Change a play by its id, or remove it; returns what it was and what it is.
 
-        Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
+        `before` is called with the two, and waited for, before anything is changed. Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
         be read any more, and StorageWriteError as recording does.
         """
         await self.async_load()
@@ -291,6 +294,8 @@ class History:
             plays = await self._open(part)
             old = play_from_dict(orjson.loads(plays[play_id]))
             new = change(old)
+            if before is not None:
+                await before(old, new)
             if new is None:
                 self._index.remove(old, part.number)
                 part.size -= len(plays.pop(play_id))
