@@ -207,6 +207,12 @@ async def test_how_pages_are_asked_for(
     assert request.argument("X-Plex-Token") is None
 
 
+async def test_how_much_there_is(alice: PlexClient) -> None:
+    """A page of nothing says it, at the beginning and further on."""
+    assert await alice.async_page(FILMS, MOVIE, 0, 0) == Page((), 0, 2)
+    assert await alice.async_page(FILMS, MOVIE, 1, 0) == Page((), 0, 2)
+
+
 async def test_what_is_added_while_reading(
     plex_at_home: PlexStandIn, alice: PlexClient
 ) -> None:

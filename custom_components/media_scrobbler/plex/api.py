@@ -71,7 +71,7 @@ class Api:
             total is None
             or len(items) > limit
             or container.integer("offset") not in (None, start)
-            or (not items and start < total)
+            or (not items and limit and start < total)
         ):
             raise NotAMediaServerError
         return Part(items, total)
