@@ -136,6 +136,7 @@ class _Contents:
     parts: list[_Part] = field(default_factory=list)
     forgotten: set[str] = field(default_factory=set)
     scanned_at: datetime | None = None
+    rescanned: bool = False
 
     @property
     def blank(self) -> bool:
@@ -184,6 +185,7 @@ class _Contents:
         """Return the stored form: the parts, once they are on disk, in their order."""
         return {
             "scanned_at": self.scanned_at and self.scanned_at.isoformat(),
+            "rescanned": self.rescanned,
             "parts": [
                 {"section": part.section, "name": part.name}
                 for part in self.parts
@@ -243,14 +245,17 @@ class Library:
     # What there is
 
     @property
-    def loaded(self) -> bool:
-        """Return whether the library has been read."""
-        return self._loading is not None and self._loading.done()
-
-    @property
     def scanned_at(self) -> datetime | None:
         """Return when all of it was scanned last, None if it never was or is unreadable."""
         return self._contents.scanned_at
+
+    @property
+    def rescanned_at(self) -> datetime | None:
+        """Return when it was scanned last, None if that was the first time or never.
+
+        What the first scan finds was there before anybody looked.
+        """
+        return self.scanned_at if self._contents.rescanned else None
 
     @property
     def index(self) -> LibraryIndex:
@@ -327,6 +332,7 @@ class Library:
                 contents.forgotten = set(header["forgotten"])
                 if header["scanned_at"] is not None:
                     contents.scanned_at = time_from_text(header["scanned_at"])
+                contents.rescanned = header.get("rescanned") is True
             except (AttributeError, KeyError, TypeError, ValueError) as err:
                 raise UnreadableStoreError(
                     f"{self._header.path} is damaged: {err!r}"
@@ -479,6 +485,7 @@ class Library:
             self._check(scan)
             await self._hass.async_add_executor_job(scan.catch_up)
             scan.found.scanned_at = at
+            scan.found.rescanned = self.scanned_at is not None
             await self._async_write(scan.found)
             before, self._contents = self._contents, scan.found
             self._scans.remove(scan)
@@ -658,6 +665,11 @@ class LibraryScan:
                     if self._library.index.row_of(item) is None
                 )
             await self._library.async_keep(self)
+
+    @callback
+    def forget(self, item: str) -> None:
+        """Take an item out again that turned out to be gone, with its episodes if it is a show."""
+        self.meanwhile.append((item, None))
 
     async def async_commit(self, at: datetime) -> Changes:
         """Have the library be what has been found, as of a time in UTC.
