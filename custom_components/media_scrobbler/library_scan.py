@@ -23,6 +23,7 @@ from .domain.media_server import (
 from .domain.title import MediaType
 from .library_updates import LibraryListener
 from .storage.library import LibraryScan
+from .storage.library_index import item_id
 
 if TYPE_CHECKING:
     from .server import Server
@@ -31,6 +32,9 @@ _LOGGER = logging.getLogger(__name__)
 
 PAGE_SIZE = 600
 """Items asked for at once."""
+
+ATTEMPTS = 3
+"""How often items of a kind are read while some of them go away."""
 
 NIGHTLY_HOUR = 3
 """The hour of the local night in which libraries are scanned again, where that is wanted."""
@@ -81,6 +85,7 @@ class LibraryScanner:
         self._server = server
         self._listener = listener
         self._task: asyncio.Task[ScanResult] | None = None
+        self._reading: asyncio.Task[LibraryScan] | None = None
         self._ended: ScanState | None = None
         self._read = 0
         self._expected = 0
@@ -145,8 +150,13 @@ class LibraryScanner:
                 translation_placeholders={"server": self._server.entry.title},
             )
         self._read = self._expected = 0
-        self._task = self._server.entry.async_create_background_task(
-            self._hass, self._async_scan(connection.client), f"{DOMAIN} scan"
+        # Only the reading ends with the entry, and when it is cancelled: once all is read,
+        # the library changes and everybody is told of that.
+        self._reading = self._server.entry.async_create_background_task(
+            self._hass, self._async_read(connection.client), f"{DOMAIN} read library"
+        )
+        self._task = self._hass.async_create_background_task(
+            self._async_scan(self._reading), f"{DOMAIN} scan"
         )
         # Whoever waits for it hears of what went wrong; where nobody does, the state tells.
         self._task.add_done_callback(self._done)
@@ -168,9 +178,16 @@ class LibraryScanner:
 
     @callback
     def cancel(self) -> None:
-        """End the scan that is under way, if there is one."""
+        """End the scan that is under way, if there is one that has not read it all."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def async_reset(self) -> None:
+        """Wait for the end of the scan that is under way, cancelled, and think no more of it."""
+        self.cancel()
         if self._task is not None:
-            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._ended = None
 
     @callback
     def _done(self, task: asyncio.Task[ScanResult]) -> None:
@@ -187,25 +204,23 @@ class LibraryScanner:
             self._ended = None
         self._server.updates.send()
 
-    async def _async_scan(self, client: MediaServer) -> ScanResult:
+    async def _async_scan(self, reading: asyncio.Task[LibraryScan]) -> ScanResult:
         library = self._server.library
-        await library.async_load()
-        first = library.scanned_at is None
-        scan = library.begin()
         try:
-            await self._async_read(client, scan)
-            changes = await scan.async_commit(dt_util.utcnow())
+            scan = await reading
         except MediaServerError as err:
             if isinstance(err, SignInError) and self._server.connection is not None:
                 await self._server.connection.async_request_refresh()
             raise HomeAssistantError(
                 translation_domain=DOMAIN, translation_key=err.reason
             ) from err
+        try:
+            changes = await scan.async_commit(dt_util.utcnow())
         finally:
             # Of no effect on what has been committed.
-            await asyncio.shield(scan.async_discard())
+            await scan.async_discard()
         available = await self._listener.async_scanned(
-            self._server, changes, first=first
+            self._server, changes, first=library.rescanned_at is None
         )
         per_type = library.index.per_type
         return ScanResult(
@@ -218,17 +233,26 @@ class LibraryScanner:
             watchlist_available=available,
         )
 
-    async def _async_read(self, client: MediaServer, scan: LibraryScan) -> None:
-        kinds = [
-            (section, media_type)
-            for section in await client.async_sections()
-            for media_type in section.media_types
-        ]
-        # Without its page: how much there is, so that progress means something.
-        for section, media_type in kinds:
-            self._expected += (await client.async_page(section, media_type, 0, 0)).total
-        for section, media_type in kinds:
-            await self._async_read_kind(client, scan, section, media_type)
+    async def _async_read(self, client: MediaServer) -> LibraryScan:
+        """Read everything; what has been read is to be committed or discarded."""
+        await self._server.library.async_load()
+        scan = self._server.library.begin()
+        try:
+            kinds = [
+                (section, media_type)
+                for section in await client.async_sections()
+                for media_type in section.media_types
+            ]
+            # Without its page: how much there is, so that progress means something.
+            for section, media_type in kinds:
+                page = await client.async_page(section, media_type, 0, 0)
+                self._expected += page.total
+            for section, media_type in kinds:
+                await self._async_read_kind(client, scan, section, media_type)
+        except BaseException:
+            await asyncio.shield(scan.async_discard())
+            raise
+        return scan
 
     async def _async_read_kind(
         self,
@@ -237,21 +261,56 @@ class LibraryScanner:
         section: Section,
         media_type: MediaType,
     ) -> None:
+        """Read all items of a kind, anew if some of them have gone away meanwhile.
+
+        What follows those has moved up then, perhaps over the edge of a page that was read
+        already. If that happens time and again, rather too much is kept than too little.
+        """
+        known: set[str] = set()
+        for _ in range(ATTEMPTS):
+            items, have_moved = await self._async_read_once(
+                client, scan, section, media_type
+            )
+            if not have_moved:
+                for item in known - items:
+                    scan.forget(item)
+                return
+            known |= items
+
+    async def _async_read_once(
+        self,
+        client: MediaServer,
+        scan: LibraryScan,
+        section: Section,
+        media_type: MediaType,
+    ) -> tuple[set[str], bool]:
         """Read all items of a kind, in the order in which they were added.
 
-        What is added meanwhile comes last. When something is deleted meanwhile, what
-        follows has moved up, over the edge of a page that was read already.
+        What is added meanwhile comes last. Returns the items, and whether others have gone
+        away: each page begins with the last item of the one before, if all is as it was.
         """
+        before = self._read
+        items: set[str] = set()
+        last: str | None = None
+        have_moved = False
         start, total = 0, None
         while total is None or start < total:
-            page = await client.async_page(section, media_type, start, PAGE_SIZE)
-            if page.size == 0 and start < page.total:
+            first = max(0, start - 1)
+            page = await client.async_page(section, media_type, first, PAGE_SIZE)
+            end = first + page.size
+            if end <= start < page.total:
                 raise ServerFailureError
-            await scan.async_add(section, [entry.title for entry in page.entries])
-            if total is not None and page.total < total:
-                start = max(0, start - (total - page.total))
-            else:
-                start += page.size
-                self._read += page.size
-            total = page.total
+            titles = [entry.title for entry in page.entries]
+            await scan.async_add(section, titles)
+            found = list(dict.fromkeys(filter(None, map(item_id, titles))))
+            # Where one cannot be understood, the first and the last may be others.
+            is_whole = 0 < page.size == len(found)
+            have_moved |= (total is not None and page.total < total) or (
+                is_whole and last is not None and last != found[0]
+            )
+            last = found[-1] if is_whole else None
+            items.update(found)
+            start, total = max(start, end), page.total
+            self._read = max(self._read, before + start)
             self._server.updates.send()
+        return items, have_moved

@@ -3,11 +3,11 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from itertools import groupby, islice
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError
 
 from .const import DOMAIN
 from .domain.media_server import MediaServerError
@@ -22,6 +22,9 @@ _LOGGER = logging.getLogger(__name__)
 MAX_WAITING = 20_000
 """Items that wait to be looked at; of further ones a scan tells."""
 
+AT_ONCE = 100
+"""Items that are taken together where many wait."""
+
 _KINDS = (MediaType.MOVIE, MediaType.SHOW, MediaType.SEASON, MediaType.EPISODE)
 
 
@@ -34,7 +37,7 @@ class LibraryListener(Protocol):
         """Hear of a scan, or of the first one; returns how many wanted titles are there now."""
 
     async def async_arrived(self, server: Server, titles: Collection[Title]) -> None:
-        """Hear of titles that have come to a server."""
+        """Hear of titles that have come to a server, or of which more has become known."""
 
     async def async_gone(self, server: Server) -> None:
         """Hear that something has gone from a server."""
@@ -43,8 +46,18 @@ class LibraryListener(Protocol):
         """Hear that a library that was stored is known again."""
 
 
+class _Change(NamedTuple):
+    """What a webhook says of an item."""
+
+    title: Title
+    is_added: bool
+
+
 class LibraryUpdates:
-    """Applies what webhooks say, in their order, and asks the server for what they leave out."""
+    """Applies what webhooks say, in their order, and asks the server for what they leave out.
+
+    One task does all of it, however many come.
+    """
 
     def __init__(
         self, hass: HomeAssistant, server: Server, listener: LibraryListener
@@ -53,83 +66,135 @@ class LibraryUpdates:
         self._hass = hass
         self._server = server
         self._listener = listener
-        # By item: the title that has been added, None if the item has been removed.
-        self._waiting: OrderedDict[str, Title | None] = OrderedDict()
+        # By item, the last that was said of it.
+        self._waiting: OrderedDict[str, _Change] = OrderedDict()
+        # By item: what is in the library, and the server may know more of.
+        self._incomplete: OrderedDict[str, Title] = OrderedDict()
         self._worker: asyncio.Task[None] | None = None
 
     @callback
     def added(self, title: Title) -> None:
         """Take note of something new."""
-        if title.media_type in _KINDS:
-            self._put(title, title)
+        self._put(_Change(title, is_added=True))
 
     @callback
     def removed(self, title: Title) -> None:
         """Take note of something that was deleted."""
-        if title.media_type in _KINDS:
-            self._put(title, None)
+        self._put(_Change(title, is_added=False))
 
     @callback
-    def _put(self, title: Title, change: Title | None) -> None:
-        for item in title.items.values():
+    def _put(self, change: _Change) -> None:
+        if change.title.media_type not in _KINDS:
+            return
+        for item in change.title.items.values():
             if len(self._waiting) < MAX_WAITING or item in self._waiting:
                 self._waiting[item] = change
                 self._waiting.move_to_end(item)
         if self._worker is None and self._waiting:
             self._worker = self._hass.async_create_background_task(
-                self._async_work(), f"{DOMAIN} library updates"
+                self._async_work(), f"{DOMAIN} library updates", eager_start=False
             )
 
     @callback
     def stop(self) -> None:
         """Let go of what waits."""
         self._waiting.clear()
+        self._incomplete.clear()
         if self._worker is not None:
             self._worker.cancel()
 
     async def _async_work(self) -> None:
         try:
-            while self._waiting:
-                item, title = self._waiting.popitem(last=False)
-                try:
-                    if title is None:
-                        if await self._server.library.async_remove(item):
-                            await self._listener.async_gone(self._server)
-                    else:
-                        await self._async_add(item, title)
-                except HomeAssistantError as err:
-                    _LOGGER.debug("An item of the library was passed over: %s", err)
+            while self._waiting or self._incomplete:
+                # First what webhooks say: it may be all that there is to learn.
+                if self._waiting:
+                    await self._async_apply()
+                else:
+                    await self._async_complete(*self._incomplete.popitem(last=False))
                 self._server.updates.send()
         finally:
             self._worker = None
 
-    async def _async_add(self, item: str, title: Title) -> None:
-        # First what the webhook says: it may be all that there is to learn.
-        if title.media_type is not MediaType.SEASON:
-            await self._async_store([title])
-        connection = self._server.connection
-        if connection is None:
-            return
-        try:
-            if title.media_type in (MediaType.SHOW, MediaType.SEASON):
-                # Plex tells of a show or season, whatever has been added to it.
-                await self._async_store(await connection.client.async_episodes(item))
-            completed = await connection.enrichment.async_complete(title)
-            if title.media_type is not MediaType.SEASON and completed != title:
-                await self._async_store([completed])
-        except MediaServerError as err:
-            _LOGGER.debug("An item of the library was not completed: %s", err.reason)
+    async def _async_apply(self) -> None:
+        """Apply some of what waits."""
+        count = min(len(self._waiting), AT_ONCE)
+        some = [self._waiting.popitem(last=False) for _ in range(count)]
+        for is_added, group in groupby(some, lambda waiting: waiting[1].is_added):
+            titles = {item: change.title for item, change in group}
+            if is_added:
+                await self._async_add(titles)
+            else:
+                await self._async_remove(titles)
 
-    async def _async_store(self, titles: list[Title]) -> None:
+    async def _async_add(self, titles: dict[str, Title]) -> None:
+        library = self._server.library
+        await library.async_load()
         shows = {
             item: show_of(title)
-            for title in titles
+            for title in titles.values()
             for item in title.show_items.values()
-            if self._server.library.index.row_of(item) is None
+            if library.index.row_of(item) is None
         }
-        arrived = await self._server.library.async_put([*shows.values(), *titles])
+        added = shows | titles
+        arrived = await library.async_put(
+            title
+            for title in added.values()
+            if title.media_type is not MediaType.SEASON
+        )
+        await self._listener.async_arrived(self._server, arrived)
+        if self._server.connection is not None:
+            room = max(0, MAX_WAITING - len(self._incomplete))
+            self._incomplete |= islice(added.items(), room)
+
+    async def _async_remove(self, titles: dict[str, Title]) -> None:
+        gone = 0
+        for item, title in titles.items():
+            self._incomplete.pop(item, None)
+            for each in (item, *await self._async_episodes_of(title)):
+                gone += await self._server.library.async_remove(each)
+        if gone:
+            await self._listener.async_gone(self._server)
+
+    async def _async_episodes_of(self, season: Title) -> list[str]:
+        """Return the items of a season's episodes; nobody tells that they are gone too."""
+        if season.media_type is not MediaType.SEASON or season.season is None:
+            return []
+        library = self._server.library
+        await library.async_load()
+        episodes = await library.async_titles(
+            library.index.item_of(row)
+            for show in season.show_items.values()
+            for row in library.index.rows_of_show(show)
+        )
+        return [
+            item for item, title in episodes.items() if title.season == season.season
+        ]
+
+    async def _async_complete(self, item: str, title: Title) -> None:
+        """Ask the server for what it knows of an item, and has been added to it."""
+        connection = self._server.connection
+        if connection is None or not connection.last_update_success:
+            return
+        is_season = title.media_type is MediaType.SEASON
+        episodes: list[Title] = []
+        completed = title
+        try:
+            if is_season or title.media_type is MediaType.SHOW:
+                # Plex tells of a show or season, whatever has been added to it.
+                episodes = await connection.client.async_episodes(item)
+            if not is_season:
+                completed = await connection.enrichment.async_complete(title)
+        except MediaServerError as err:
+            _LOGGER.debug("An item of the library was not completed: %s", err.reason)
+        library = self._server.library
+        kept = title.show_items if is_season else title.items
+        if all(library.index.row_of(each) is None for each in kept.values()):
+            # It has gone meanwhile, with its show.
+            return
         # What was known by half may be recognised only now.
-        await self._listener.async_arrived(self._server, arrived or titles)
+        news = [completed] if completed != title else []
+        arrived = await library.async_put([*news, *episodes])
+        await self._listener.async_arrived(self._server, [*news, *arrived])
 
 
 def show_of(title: Title) -> Title:

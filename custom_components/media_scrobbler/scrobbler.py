@@ -148,8 +148,13 @@ class Scrobbler:
             self.viewers[viewer_id].stop()
         self._known_viewers = known
         # The same mappings always, which others have as well.
+        servers_changed = self.servers != servers
         _become(self.servers, servers)
         _become(self.viewers, viewers)
+        if servers_changed:
+            # What is only on a server that has gone is available no more.
+            for viewer in viewers.values():
+                viewer.updates.send()
         # An account that is not ignored any more is to be offered again.
         self._discovered -= self.recorder.ignored
         newly_linked = self.recorder.link(viewers)

@@ -81,6 +81,12 @@ def _wanted(viewer: Viewer, _: Scrobbler) -> int | None:
     return sum(item.done_at is None for item in viewer.watchlist.items)
 
 
+def _available(viewer: Viewer, scrobbler: Scrobbler) -> int | None:
+    if viewer.watchlist.unreadable:
+        return None
+    return scrobbler.watchlists.available_count(viewer)
+
+
 def _last_import_attributes(viewer: Viewer) -> dict[str, Any]:
     run = viewer.imports.last
     if run is None:
@@ -158,7 +164,7 @@ VIEWER_SENSORS: tuple[ScrobblerSensorDescription[Viewer], ...] = (
         key="watchlist_available",
         translation_key="watchlist_available",
         state_class=SensorStateClass.MEASUREMENT,
-        value_fn=lambda viewer, scrobbler: scrobbler.watchlists.available_count(viewer),
+        value_fn=_available,
     ),
     ScrobblerSensorDescription(
         key="last_import",

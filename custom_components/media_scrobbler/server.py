@@ -359,9 +359,8 @@ class Server:
         self.scanner.start()
 
     async def _async_load_library(self) -> None:
-        if not self.library.loaded:
-            await self.library.async_load()
-            await self._listener.async_loaded(self)
+        await self.library.async_load()
+        await self._listener.async_loaded(self)
         self.updates.send()
 
     @callback
@@ -373,9 +372,10 @@ class Server:
 
         A scan that is under way is cancelled.
         """
-        self.scanner.cancel()
+        await self.scanner.async_reset()
         removed = await self.library.async_clear()
         await self._listener.async_gone(self)
+        self.updates.send()
         return removed
 
     async def async_remove(self) -> None:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import batched
-import logging
+from typing import NamedTuple
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_now
 
 from .const import DOMAIN, EVENT_WATCHLIST_AVAILABLE
 from .domain.play import Play
-from .domain.title import MediaType, Title
+from .domain.title import MediaType, Title, same_title
 from .domain.watchlist import (
     Origin,
     WatchlistItem,
@@ -26,16 +27,24 @@ from .domain.watchlist import (
 from .library_updates import show_of
 from .published import available_data
 from .server import Server
-from .storage.history import History
 from .storage.library import Changes
+from .storage.writer import StorageWriteError
 from .viewer import Viewer
-
-_LOGGER = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Items looked up before the event loop has its turn again."""
 
 type Items = tuple[WatchlistItem, ...]
+
+type IsPublished = Callable[[WatchlistItem, Server], bool]
+"""Says whether it is published that a wanted title turns out to be on a server."""
+
+
+class _Found(NamedTuple):
+    """A wanted title, where it is, and what it is taken for there."""
+
+    item: WatchlistItem
+    places: list[tuple[Server, Title]]
 
 
 class Watchlists:
@@ -57,6 +66,9 @@ class Watchlists:
         # By viewer and item: the entry ids of the servers that have it.
         self._available: dict[str, dict[str, tuple[str, ...]]] = {}
         self._checking = asyncio.Lock()
+        # By viewer and item: what was played, to be checked off.
+        self._watched: dict[tuple[Viewer, str], MediaType] = {}
+        self._checking_off: asyncio.Task[None] | None = None
 
     # Reading
 
@@ -169,31 +181,25 @@ class Watchlists:
         except KeyError as err:
             raise _invalid("watchlist_item_gone") from err
         finally:
+            # Also when it is in memory only, for now.
             viewer.updates.send()
-        news = [
-            item
-            for item in viewer.watchlist.items
-            if (known := before.get(item.uid)) is None or known.title != item.title
-        ]
-        # What is there already does not arrive.
-        await self._async_check(viewer, news, publish=False)
+            news = [
+                item for item in viewer.watchlist.items if before.get(item.uid) != item
+            ]
+            # What is there already does not arrive.
+            await self._async_check(viewer, news, _was_there)
 
     # Libraries
 
     async def async_viewer_loaded(self, viewer: Viewer) -> None:
-        """Catch up with what was watched and has arrived before a kill."""
-        await self._async_check(viewer, viewer.watchlist.items, publish=True)
-        if viewer.checks_off:
-            watched = [
-                item
-                for item in viewer.watchlist.items
-                if item.done_at is None and _was_watched(viewer.history, item)
-            ]
-            await self._async_check_off(viewer, watched)
+        """Catch up with what arrived and was watched before a kill."""
+        await self._async_check(viewer, viewer.watchlist.items, _has_arrived_before)
+        await self._async_catch_up(viewer)
 
     async def async_loaded(self, server: Server) -> None:
         """Look for everything that is wanted, in a library that was stored."""
-        await self._async_check_all(publish=True)
+        for viewer in list(self._viewers.values()):
+            await self.async_viewer_loaded(viewer)
 
     async def async_scanned(
         self, server: Server, changes: Changes, *, first: bool
@@ -202,12 +208,13 @@ class Watchlists:
 
         What the first scan finds has not arrived: it was there before anybody looked.
         """
-        return await self._async_check_all(publish=not first)
-
-    async def _async_check_all(self, *, publish: bool) -> int:
         return sum(
             [
-                await self._async_check(viewer, viewer.watchlist.items, publish=publish)
+                await self._async_check(
+                    viewer,
+                    viewer.watchlist.items,
+                    _was_there if first else _has_arrived,
+                )
                 for viewer in list(self._viewers.values())
             ]
         )
@@ -225,7 +232,7 @@ class Watchlists:
             await asyncio.sleep(0)
         for viewer_id, items in wanted.items():
             if (wanting := self._viewers.get(viewer_id)) is not None:
-                await self._async_check(wanting, items.values(), publish=True)
+                await self._async_check(wanting, items.values(), _has_arrived)
 
     async def async_gone(self, server: Server) -> None:
         """Look again for what a server had until now."""
@@ -236,42 +243,41 @@ class Watchlists:
                 for item in viewer.watchlist.items
                 if server.entry.entry_id in known.get(item.uid, ())
             ]
-            await self._async_check(viewer, items, publish=True)
+            await self._async_check(viewer, items, _was_there)
 
     async def _async_check(
-        self, viewer: Viewer, items: Iterable[WatchlistItem], *, publish: bool
+        self, viewer: Viewer, items: Iterable[WatchlistItem], is_published: IsPublished
     ) -> int:
         """Find out where wanted titles are; returns how many have become available."""
         viewer_id = viewer.entry.entry_id
         async with self._checking:
             known = self._available.setdefault(viewer_id, {})
             before = dict(known)
-            news: dict[str, tuple[Server, Title]] = {}
+            news: dict[str, _Found] = {}
             for some in batched(items, AT_ONCE, strict=False):
                 for item in some:
-                    places = self._places(item)
+                    found = self._find(item)
                     known[item.uid] = tuple(
-                        server.entry.entry_id for server, _ in places
+                        dict.fromkeys(server.entry.entry_id for server, _ in found)
                     )
-                    if places and _is_news(item):
-                        news[item.uid] = places[0]
+                    if found and _is_news(item):
+                        news[item.uid] = _Found(item, found)
                 await asyncio.sleep(0)
             for uid in known.keys() - {item.uid for item in viewer.watchlist.items}:
                 del known[uid]
             arrived = await self._async_mark(viewer, news) if news else []
         if known != before or arrived:
             viewer.updates.send()
-        if publish:
-            for item, server in arrived:
-                self._hass.bus.async_fire(
-                    EVENT_WATCHLIST_AVAILABLE,
-                    available_data(
-                        viewer, item, server, self.servers_with(viewer, item)
-                    ),
-                )
+        published = [each for each in arrived if is_published(*each)]
+        if not viewer.watchlist.failing:
+            self._publish(viewer, published)
+        elif published:
+            self._hass.async_create_background_task(
+                self._async_publish_later(viewer, published), f"{DOMAIN} publish"
+            )
         return len(arrived)
 
-    def _places(self, item: WatchlistItem) -> list[tuple[Server, Title]]:
+    def _find(self, item: WatchlistItem) -> list[tuple[Server, Title]]:
         """Return the servers that have a wanted title, and what it is taken for."""
         return [
             (server, title)
@@ -281,94 +287,159 @@ class Watchlists:
         ]
 
     async def _async_mark(
-        self, viewer: Viewer, news: Mapping[str, tuple[Server, Title]]
+        self, viewer: Viewer, news: Mapping[str, _Found]
     ) -> list[tuple[WatchlistItem, Server]]:
         """Write down what is known of titles that are there, and that they are.
 
         Returns those that were not known to be there before and are still wanted.
         """
-        stored = await self._async_stored(news)
+        meant = {
+            uid: title
+            for uid, found in news.items()
+            if (title := await self._async_meant(found)) is not None
+        }
         now = dt_util.utcnow()
         arrived: list[str] = []
 
         def mark(items: Items) -> Items:
-            arrived.clear()
             marked = []
             for item in items:
-                if item.uid in stored:
+                found = news.get(item.uid)
+                if found is not None and found.item.title == item.title:
                     if item.announced_at is None and item.done_at is None:
                         arrived.append(item.uid)
                         item = replace(item, announced_at=now)
-                    item = completed(item, stored[item.uid])
+                    if item.uid in meant:
+                        item = completed(item, meant[item.uid])
                 marked.append(item)
             return tuple(marked)
 
-        try:
+        # What cannot be written now is written, and published, later.
+        with suppress(StorageWriteError):
             await viewer.watchlist.async_change(mark)
-        except HomeAssistantError as err:
-            # Published when that has been written down, not before.
-            _LOGGER.debug("What is available could not be noted: %s", err)
-            return []
         return [
-            (item, news[item.uid][0])
+            (item, news[item.uid].places[0][0])
             for item in viewer.watchlist.items
             if item.uid in arrived
         ]
 
-    async def _async_stored(
-        self, places: Mapping[str, tuple[Server, Title]]
-    ) -> dict[str, Title]:
-        """Return what libraries say of wanted titles, by item."""
-        by_server: dict[Server, dict[str, str]] = {}
-        for uid, (server, title) in places.items():
-            for found in server.library.find(title)[:1]:
-                by_server.setdefault(server, {})[uid] = found
-        stored: dict[str, Title] = {}
-        for server, found_items in by_server.items():
-            titles = await server.library.async_titles(found_items.values())
-            for uid, found in found_items.items():
-                if (known := titles.get(found)) is not None:
-                    stored[uid] = known
-        return stored
+    async def _async_meant(self, found: _Found) -> Title | None:
+        """Return what a library says of a wanted title.
+
+        None where it may be several titles: which of them is wanted nobody has said.
+        """
+        server, title = found.places[0]
+        if any(other.media_type is not title.media_type for _, other in found.places):
+            return None
+        library = server.library
+        titles = [*(await library.async_titles(library.find(title))).values()]
+        if not titles or not all(same_title(titles[0], other) for other in titles[1:]):
+            return None
+        return titles[0]
+
+    @callback
+    def _publish(
+        self, viewer: Viewer, arrived: Iterable[tuple[WatchlistItem, Server]]
+    ) -> None:
+        for item, server in arrived:
+            servers = self.servers_with(viewer, item)
+            self._hass.bus.async_fire(
+                EVENT_WATCHLIST_AVAILABLE,
+                available_data(viewer, item, server, servers),
+            )
+
+    async def _async_publish_later(
+        self, viewer: Viewer, arrived: Iterable[tuple[WatchlistItem, Server]]
+    ) -> None:
+        await viewer.watchlist.async_settled()
+        if viewer.entry.entry_id in self._viewers:
+            self._publish(viewer, arrived)
 
     # Histories
 
     @callback
     def played(self, viewer: Viewer, play: Play) -> None:
-        """Check off, in the background, what has been watched."""
+        """Check off, in the background, what has been watched.
+
+        Not by a play that is older than the wish, of which only more has become known.
+        """
         if not viewer.checks_off:
             return
         title = play.title
         if title.media_type is MediaType.EPISODE:
             title = show_of(title)
         item = viewer.watchlist.find(title)
-        if item is not None and item.done_at is None:
-            self._hass.async_create_task(
-                self._async_played(viewer, item, title), f"{DOMAIN} check off"
-            )
-
-    async def _async_played(
-        self, viewer: Viewer, item: WatchlistItem, title: Title
-    ) -> None:
-        if title.media_type is not MediaType.SHOW or await self._async_is_seen(
-            viewer, title
+        if (
+            item is not None
+            and item.done_at is None
+            and any(source.at >= item.added_at for source in play.sources)
         ):
-            await self._async_check_off(viewer, [item])
+            self._watched[viewer, item.uid] = title.media_type
+            if self._checking_off is None:
+                self._checking_off = self._hass.async_create_task(
+                    self._async_played(), f"{DOMAIN} check off", eager_start=False
+                )
 
-    async def _async_is_seen(self, viewer: Viewer, show: Title) -> bool:
-        """Say whether a viewer has watched all of a show that there is, but for specials."""
+    async def _async_played(self) -> None:
+        """Check off what has been watched; a show is looked at once for many plays."""
+        try:
+            while self._watched:
+                some, self._watched = self._watched, {}
+                by_viewer: dict[Viewer, list[WatchlistItem]] = {}
+                for (viewer, uid), media_type in some.items():
+                    item = viewer.watchlist.get(uid)
+                    if item is not None and (
+                        media_type is MediaType.MOVIE
+                        or await self._async_times(viewer, item)
+                    ):
+                        by_viewer.setdefault(viewer, []).append(item)
+                for viewer, watched in by_viewer.items():
+                    await self._async_check_off(viewer, watched)
+        finally:
+            self._checking_off = None
+
+    async def _async_catch_up(self, viewer: Viewer) -> None:
+        """Check off what was watched since it is wanted, but could not be checked off then."""
+        if not viewer.checks_off:
+            return
+        watched = []
+        for item in viewer.watchlist.items:
+            if item.done_at is None:
+                times = viewer.history.index.times(item.title)
+                times += await self._async_times(viewer, item)
+                # Some servers tell the time in whole seconds.
+                if any(time >= int(item.added_at.timestamp()) for time in times):
+                    watched.append(item)
+                await asyncio.sleep(0)
+        await self._async_check_off(viewer, watched)
+
+    async def _async_times(self, viewer: Viewer, item: WatchlistItem) -> list[float]:
+        """Return when a viewer has watched the episodes of a show, specials aside.
+
+        Nothing unless all that there are in libraries have been watched. What is in a
+        library that was never scanned, nobody knows.
+        """
+        times: list[float] = []
         for server in list(self._servers.values()):
             library = server.library
+            if library.scanned_at is None:
+                continue
             episodes = [
                 library.index.item_of(row)
-                for item in library.find(show)
-                for row in library.index.rows_of_show(item)
+                for title in candidates(item)
+                if title.media_type is MediaType.SHOW
+                for show in library.find(title)
+                for row in library.index.rows_of_show(show)
             ]
             titles = await library.async_titles(episodes)
-            numbered = [title for title in titles.values() if title.season != 0]
-            if numbered:
-                return all(viewer.history.index.times(title) for title in numbered)
-        return False
+            for some in batched(titles.values(), AT_ONCE, strict=False):
+                for title in some:
+                    of_episode = viewer.history.index.times(title)
+                    if title.season != 0 and not of_episode:
+                        return []
+                    times += of_episode
+                await asyncio.sleep(0)
+        return times
 
     async def _async_check_off(
         self, viewer: Viewer, watched: Collection[WatchlistItem]
@@ -377,7 +448,8 @@ class Watchlists:
             return
         uids = {item.uid for item in watched}
         now = dt_util.utcnow()
-        try:
+        # What cannot be written now is written later.
+        with suppress(StorageWriteError):
             await viewer.watchlist.async_change(
                 lambda items: (
                     replace(item, done_at=now)
@@ -386,22 +458,31 @@ class Watchlists:
                     for item in items
                 )
             )
-        except HomeAssistantError as err:
-            _LOGGER.debug("A watched title could not be checked off: %s", err)
         viewer.updates.send()
+
+
+def _has_arrived(_item: WatchlistItem, _server: Server) -> bool:
+    """Say that a title has arrived that was not known to be there before."""
+    return True
+
+
+def _was_there(_item: WatchlistItem, _server: Server) -> bool:
+    """Say that a title has been there before anybody looked."""
+    return False
+
+
+def _has_arrived_before(item: WatchlistItem, server: Server) -> bool:
+    """Say whether a title that is there at a start has arrived while it was wanted.
+
+    It has if a scan has found it that was not the first one, before a kill.
+    """
+    at = server.library.rescanned_at
+    return at is not None and item.added_at < at
 
 
 def _is_news(item: WatchlistItem) -> bool:
     """Say whether it is worth writing down that an item is in a library."""
     return item.done_at is None and (item.announced_at is None or item.kind_is_guessed)
-
-
-def _was_watched(history: History, item: WatchlistItem) -> bool:
-    """Say whether a movie has been watched since it is wanted."""
-    since = item.added_at.timestamp()
-    return item.title.media_type is MediaType.MOVIE and any(
-        time >= since for time in history.index.times(item.title)
-    )
 
 
 def _invalid(key: str, **placeholders: str) -> ServiceValidationError:
