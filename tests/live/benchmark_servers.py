@@ -8,10 +8,12 @@ import time
 from tests.simulators.catalogue import Episode
 from tests.simulators.stand_in import StandIn
 
-from .demo_sign_in import SignInDemo, StandIns, stand_ins
+from .demo_servers import StandIns, stand_ins
+from .demo_sign_in import SignInDemo
 from .home_assistant import LiveHomeAssistant, LiveHomeAssistantError
 from .measuring import PROBE, ROUNDS, Bench, Row
 from .report import DOMAIN, Report
+from .waiting import until
 
 # What is asked of a server is asked soon after a webhook, at the latest.
 SETTLE = 2.0
@@ -45,7 +47,7 @@ class ServerBench(Bench):
                 and bool(self.servers.jellyfin.plugin.generic)
             ) or None
 
-        if not await self.demo.until(ready):
+        if not await until(ready):
             raise LiveHomeAssistantError("The servers have not been set up")
         await asyncio.sleep(SETTLE)
 

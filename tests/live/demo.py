@@ -41,7 +41,8 @@ from tests.simulators.jellyfin import JellyfinEvent, JellyfinServer, JellyfinUse
 from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
 from tests.simulators.transport import post
 
-from .demo_sign_in import REFUSED, SignInDemo, stand_ins
+from .demo_servers import stand_ins
+from .demo_sign_in import REFUSED, SignInDemo
 from .home_assistant import (
     EventSubscription,
     FlowStep,

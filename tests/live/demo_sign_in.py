@@ -1,100 +1,51 @@
 """The second half of the evening: two servers that are signed in to.
 
 The stand-ins are servers with an API here, and plex.tv with them. Home Assistant signs in as
-a person does, registers its webhooks by itself, completes what they leave out, and takes
-everything back when the servers are removed.
+a person does, registers its webhooks by itself, completes what they leave out, knows what the
+servers hold, and takes everything back when they are removed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import timedelta
 import json
-import time
 from typing import Any
 
 from tests.simulators.catalogue import (
     FOG_SIGNAL,
-    LOW_WATER,
     NINTH_MERIDIAN,
     PAPER_ORCHARD,
     THE_PILOT_BOAT,
-    THE_SALT_ROAD,
     Episode,
     Playable,
 )
-from tests.simulators.jellyfin_server import JellyfinStandIn
-from tests.simulators.library import Library
 from tests.simulators.plex import LIVING_ROOM_TV
-from tests.simulators.plex_server import PlexStandIn
 
+from .demo_library import LibraryDemo
+from .demo_servers import OTHER_WEBHOOK, ServersDemo, StandIns
 from .home_assistant import FlowStep, LiveHomeAssistant, LiveHomeAssistantError
 from .report import DOMAIN, Report, walked
-
-TITLES = (
-    THE_SALT_ROAD,
-    PAPER_ORCHARD,
-    NINTH_MERIDIAN,
-    LOW_WATER,
-    FOG_SIGNAL,
-    THE_PILOT_BOAT,
-)
-
-# Somebody else's, which must stay as they are. Nobody listens there.
-OTHER_WEBHOOK = "http://127.0.0.1:9/somebody-else"
+from .waiting import until
 
 PASSWORD = "correct horse"
 
 # What Home Assistant says of a server whose token has been revoked, as it should.
 REFUSED = "could not authenticate"
 
-_WITHIN = 15.0
-_POLL_INTERVAL = 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class StandIns:
-    """The servers to sign in to."""
-
-    plex: PlexStandIn
-    jellyfin: JellyfinStandIn
-
-
-@asynccontextmanager
-async def stand_ins() -> AsyncIterator[StandIns]:
-    """Run a Plex server, plex.tv, and a Jellyfin server."""
-    async with (
-        PlexStandIn(
-            owner="alice",
-            home=("dora",),
-            name="Attic",
-            library=Library(movies=200, episodes=1_000),
-            titles=TITLES,
-        ) as plex,
-        JellyfinStandIn(
-            name="Boathouse",
-            library=Library(movies=200, episodes=1_000),
-            titles=TITLES,
-        ) as jellyfin,
-    ):
-        yield StandIns(plex, jellyfin)
-
-
-class SignInDemo:
+class SignInDemo(ServersDemo):
     """The half of the evening for which somebody signs in."""
 
     def __init__(
         self, hass: LiveHomeAssistant, servers: StandIns, report: Report
     ) -> None:
         """Prepare the people, and what others have registered before us."""
-        self.hass = hass
-        self.plex = servers.plex
-        self.jellyfin = servers.jellyfin
-        self.report = report
+        super().__init__(hass, servers, report)
+        self.servers = servers
         self.bob = self.jellyfin.add_user("bob", PASSWORD, administrator=True)
         self.erik = self.jellyfin.add_user("erik", PASSWORD)
+        self.alice = self.jellyfin.add_user("alice", PASSWORD)
         self.plex.owner.webhooks.append(OTHER_WEBHOOK)
         self.jellyfin.plugin.add_generic(OTHER_WEBHOOK, ["PlaybackStart"])
         self.other_destinations = deepcopy(self.jellyfin.plugin.generic)
@@ -102,7 +53,7 @@ class SignInDemo:
         self.viewers: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Sign in, watch, be signed out, sign in again, and remove the servers."""
+        """Sign in, watch, want things, be signed out and in again, remove the servers."""
         before = [entry["title"] for entry in await self.hass.entries(DOMAIN)]
         await self.sign_in_to_plex()
         await self.sign_in_to_jellyfin()
@@ -110,6 +61,9 @@ class SignInDemo:
         await self.check_webhooks()
         await self.watch_on_plex()
         await self.watch_on_jellyfin()
+        await LibraryDemo(
+            self.hass, self.servers, self.report, self.viewers["alice"], self.alice
+        ).run()
         secrets = await self.secrets()
         await self.heal_plex()
         await self.heal_jellyfin()
@@ -139,7 +93,7 @@ class SignInDemo:
             {"url": self.jellyfin.url, "verify_ssl": True},
         )
         steps.append(await self.enter_code(steps[-1]))
-        steps += await self.finish_server(steps[-1], "bob", "erik")
+        steps += await self.finish_server(steps[-1], "alice", "bob", "erik")
         self.check_server("jellyfin", steps, "webhook", "accounts")
 
     async def confirm_at_plex_tv(self, step: FlowStep) -> FlowStep:
@@ -196,7 +150,7 @@ class SignInDemo:
             found = sorted(entry["title"] for entry in entries)
             return found if len(found) >= len(expected) else None
 
-        found = await self.until(titles)
+        found = await until(titles)
         self.report.check(
             found == expected,
             "Alice and Bob were viewers already, Dora and Erik are new ones",
@@ -215,7 +169,7 @@ class SignInDemo:
             done = len(self.plex.owner.webhooks) > 1 and len(self.destinations) > 1
             return done or None
 
-        await self.until(registered)
+        await until(registered)
         webhooks = self.plex.owner.webhooks
         self.report.check(
             len(webhooks) == 2
@@ -278,80 +232,6 @@ class SignInDemo:
             viewer="Bob",
         )
 
-    async def on_plex(
-        self,
-        act: Awaitable[list[Any]],
-        title: Playable,
-        expected: str = "updated",
-        *,
-        viewer: str | None = None,
-    ) -> None:
-        """Do something on Plex and check what our webhook answered."""
-        for sent in await act:
-            if sent.url != OTHER_WEBHOOK:
-                self.check_answer(
-                    "Plex",
-                    sent.payload["Account"]["title"],
-                    sent.payload["event"],
-                    title,
-                    sent.answer,
-                    expected,
-                    viewer,
-                )
-
-    async def on_jellyfin(
-        self,
-        act: Awaitable[list[Any]],
-        title: Playable,
-        expected: str = "updated",
-        *,
-        viewer: str | None = None,
-    ) -> None:
-        """Do something on Jellyfin and check what our webhook answered, the last time.
-
-        Stopping sends two notifications, in an order of Jellyfin's own.
-        """
-        sent = [each for each in await act if each.url != OTHER_WEBHOOK]
-        outcomes = [(each.answer or {}).get("outcome") for each in sent]
-        best = expected if expected in outcomes else None
-        for each, outcome in zip(sent, outcomes, strict=True):
-            self.check_answer(
-                "Jellyfin",
-                each.json().get("NotificationUsername") or "-",
-                each.event,
-                title,
-                each.answer or {},
-                expected if best is None else str(outcome),
-                viewer if outcome == expected else None,
-            )
-        if not sent:
-            self.report.check(False, f"Nothing was sent of {title.label}")
-
-    def check_answer(
-        self,
-        server: str,
-        account: str,
-        event: str,
-        title: Playable,
-        answer: Mapping[str, Any],
-        expected: str,
-        viewer: str | None,
-    ) -> None:
-        """Compare what a webhook was answered with what it should have been."""
-        problems = []
-        if answer.get("outcome") != expected:
-            problems.append(f"{answer.get('outcome')} instead of {expected}")
-        if viewer is not None and answer.get("viewers") != [viewer]:
-            problems.append(f"for {answer.get('viewers')} instead of {viewer}")
-        self.report.webhook(
-            server,
-            account,
-            event,
-            title.label,
-            answer,
-            f"{', '.join(problems)}; answered {answer}" if problems else None,
-        )
-
     async def check_player(
         self, player: str, title: Playable, position: timedelta
     ) -> None:
@@ -370,7 +250,7 @@ class SignInDemo:
                     return {**attributes, "state": state["state"]}
             return None
 
-        attributes = await self.until(shown) or {}
+        attributes = await until(shown) or {}
         seconds = attributes.get("media_position", -1)
         off = abs(seconds - position.total_seconds())
         self.report.check(
@@ -398,7 +278,7 @@ class SignInDemo:
             known = plays[0].get("show_ids", {}) if len(plays) == 1 else {}
             return known if "tmdb" in known else None
 
-        known = await self.until(completed) or {}
+        known = await until(completed) or {}
         self.report.check(
             all(str(known.get(name)) == str(value) for name, value in expected.items()),
             f"{episode.show.title}: the server was asked for the series' ids",
@@ -412,6 +292,13 @@ class SignInDemo:
         )
         plays: list[dict[str, Any]] = answer["plays"]
         return plays
+
+    async def watchlist(self, viewer: str) -> list[str]:
+        """Return the titles that a viewer wants to watch, in their order."""
+        answer = await self.hass.call_action(
+            DOMAIN, "get_watchlist", {"viewer": self.viewers[viewer]}
+        )
+        return [item["title"] for item in answer["items"]]
 
     # Signed out, and in again
 
@@ -460,7 +347,7 @@ class SignInDemo:
                     return flow
             return None
 
-        flow = await self.until(offered)
+        flow = await until(offered)
         self.report.check(
             flow is not None
             and flow["context"]["source"] == "reauth"
@@ -479,7 +366,7 @@ class SignInDemo:
         async def loaded() -> bool | None:
             return await self.state_of(entry_id) == "loaded" or None
 
-        good = await self.until(loaded)
+        good = await until(loaded)
         self.report.check(
             steps[-1].reason == "reauth_successful" and good is not None,
             "Signed in again",
@@ -503,6 +390,7 @@ class SignInDemo:
         """Remove both, and see that they know nothing of us any more."""
         self.report.heading("The servers are removed")
         before = {name: await self.history(name) for name in self.names}
+        wanted = await self.watchlist("alice")
         for entry_id in self.entries.values():
             await self.hass.delete_entry(entry_id)
         self.report.check(
@@ -515,14 +403,20 @@ class SignInDemo:
             "Jellyfin: our webhook is gone, that of somebody else is not",
             f"{self.destinations}",
         )
-        left = [token.device.name for token in self.jellyfin.accounts.tokens.values()]
-        self.report.check(not left, "Jellyfin: signed out", f"still in: {left}")
+        tokens = [token.device.name for token in self.jellyfin.accounts.tokens.values()]
+        self.report.check(not tokens, "Jellyfin: signed out", f"still in: {tokens}")
         after = {name: await self.history(name) for name in self.names}
         plays = sum(len(plays) for plays in after.values())
         self.report.check(
             after == before and plays > 0,
             f"Histories stay, with {plays} plays",
             f"{before} before, {after} after",
+        )
+        left = await self.watchlist("alice")
+        self.report.check(
+            left == wanted and len(left) > 0,
+            f"Alice's watchlist stays, with {len(left)} titles",
+            f"{wanted} before, {left} after",
         )
 
     async def secrets(self) -> set[str]:
@@ -552,17 +446,6 @@ class SignInDemo:
     def names(self) -> tuple[str, ...]:
         """Return who has watched."""
         return "alice", "bob", "dora", "erik"
-
-    async def until[ResultT](
-        self, check: Callable[[], Awaitable[ResultT | None]]
-    ) -> ResultT | None:
-        """Wait for something to be so; None if it never is."""
-        deadline = time.monotonic() + _WITHIN
-        while True:
-            result = await check()
-            if result is not None or time.monotonic() > deadline:
-                return result
-            await asyncio.sleep(_POLL_INTERVAL)
 
 
 def _accounts(names: Iterable[str]) -> Callable[[FlowStep], Mapping[str, Any]]:
