@@ -13,6 +13,7 @@ from .domain.watchlist import WatchlistItem, label
 from .entity import UpdatedEntity
 from .flow_base import async_texts
 from .scrobbler import DATA_SCROBBLER
+from .service_call import invalid
 from .viewer import Viewer, ViewerConfigEntry
 from .watchlists import Watchlists
 
@@ -45,6 +46,8 @@ class WatchlistEntity(UpdatedEntity[Viewer], TodoListEntity):
         | TodoListEntityFeature.UPDATE_TODO_ITEM
         | TodoListEntityFeature.DELETE_TODO_ITEM
         | TodoListEntityFeature.MOVE_TODO_ITEM
+        # Not for people to set: without it, the frontend cannot change an item that has one.
+        | TodoListEntityFeature.SET_DESCRIPTION_ON_ITEM
     )
 
     def __init__(
@@ -90,17 +93,22 @@ class WatchlistEntity(UpdatedEntity[Viewer], TodoListEntity):
     @override
     async def async_create_todo_item(self, item: TodoItem) -> None:
         """Add what has been typed."""
+        if item.description:
+            raise invalid("watchlist_description")
         await self._watchlists.async_add(self.runtime, item.summary or "")
 
     @override
     async def async_update_todo_item(self, item: TodoItem) -> None:
         """Rename an item, check it off, or want it again."""
         uid = item.uid or ""
+        known = self.runtime.watchlist.get(uid)
+        if known is not None and item.description != self._description(known):
+            raise invalid("watchlist_description")
         if item.summary is not None:
             await self._watchlists.async_rename(self.runtime, uid, item.summary)
         if item.status is not None:
             await self._watchlists.async_set_done(
-                self.runtime, uid, done=item.status is TodoItemStatus.COMPLETED
+                self.runtime, uid, done=item.status == TodoItemStatus.COMPLETED
             )
 
     @override
