@@ -24,6 +24,7 @@ from custom_components.media_scrobbler.storage.history import MAX_PART_BYTES
 
 from ..simulators.catalogue import ExternalIds, Movie
 from ..simulators.plex import PlexAccount, PlexServer
+from .benchmark_library import measure_libraries
 from .benchmark_servers import measure_servers
 from .home_assistant import LiveHomeAssistant
 from .measuring import PROBE, ROUNDS, Bench, Row, table
@@ -367,7 +368,7 @@ async def run() -> list[Row]:
         await bench.reading()
         await hass.restart()
         await bench.burst()
-    return [*bench.rows, *await measure_servers()]
+    return [*bench.rows, *await measure_servers(), *await measure_libraries()]
 
 
 def main() -> int:
@@ -378,8 +379,19 @@ def main() -> int:
         action="store_true",
         help="measure only what has to do with servers that are signed in to",
     )
-    only_servers = parser.parse_args().servers
-    rows = asyncio.run(measure_servers() if only_servers else run())
+    parser.add_argument(
+        "--libraries",
+        action="store_true",
+        help="measure only what has to do with libraries and watchlists",
+    )
+    wanted = parser.parse_args()
+    rows: list[Row] = []
+    if wanted.servers:
+        rows += asyncio.run(measure_servers())
+    if wanted.libraries:
+        rows += asyncio.run(measure_libraries())
+    if not wanted.servers and not wanted.libraries:
+        rows = asyncio.run(run())
     print()
     print(table(rows))
     return 0 if all(row.reached for row in rows) else 1
