@@ -1,6 +1,7 @@
-"""Delivering: a server is told, title by title, what a history says."""
+"""Delivering: a server is told, title by title, what histories say."""
 
 import asyncio
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
 from typing import TYPE_CHECKING, Protocol
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_call_later
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .domain.media_server import (
@@ -15,12 +17,11 @@ from .domain.media_server import (
     ItemGoneError,
     MediaServer,
     MediaServerError,
-    ServerFailureError,
-    SignInError,
 )
 from .domain.title import Title
 from .echoes import Echoes
 from .issues import async_note_cannot_mark
+from .library_scan import ScanCancelledError
 from .storage.outbox import Change, Waiting
 
 if TYPE_CHECKING:
@@ -32,20 +33,43 @@ _LOGGER = logging.getLogger(__name__)
 RETRY_DELAYS = (5, 15, 60, 300)
 """Seconds between attempts while a server fails; the last one repeats."""
 
+MAX_FAILURES = 3
+"""Titles in a row that a server fails at before it is left alone for a while."""
+
 UNKNOWN_DURATION = timedelta(hours=3)
 """How long a title of unknown run time is taken to be: longer than most."""
 
+JUST_WATCHED = timedelta(hours=1)
+"""For how long after a play nothing later can have happened on a server."""
 
-class Goal(Protocol):
-    """What a server should show of a title."""
 
-    @property
-    def watched(self) -> bool:
-        """Return whether it should show as watched."""
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a server should show of a title: watched, at a time in UTC, or not watched."""
 
-    @property
-    def watched_at(self) -> datetime | None:
-        """Return when (UTC), None if it should show as not watched."""
+    watched_at: datetime | None
+
+    def is_long_past(self, now: datetime) -> bool:
+        """Return whether the server may have had a later play since."""
+        return self.watched_at is not None and self.watched_at < now - JUST_WATCHED
+
+    def is_shown(
+        self, title: Title, item: str, watched: dict[str, datetime | None]
+    ) -> bool:
+        """Return whether an item shows what it should, for all that a server tells.
+
+        The time of what was played there is that of its beginning.
+        """
+        if self.watched_at is None:
+            return item not in watched
+        if item not in watched:
+            return False
+        shown = watched[item]
+        duration = (
+            timedelta(seconds=title.duration) if title.duration else UNKNOWN_DURATION
+        )
+        # Without a time there is none to correct.
+        return shown is None or shown >= self.watched_at - 2 * duration
 
 
 class Rules(Protocol):
@@ -53,10 +77,10 @@ class Rules(Protocol):
 
     echoes: Echoes
 
-    def goal(self, server: Server, change: Change) -> Goal | None:
+    async def async_goal(self, server: Server, change: Change) -> Goal | None:
         """Return what a server should show now, None where that is none of its business."""
 
-    def not_found(self, change: Change) -> None:
+    def not_found(self, server: Server, change: Change) -> None:
         """Remember that a server does not have a title, or not by what is known of it."""
 
 
@@ -76,19 +100,28 @@ class Delivery:
         self._client = client
         self._rules = rules
         self._wake = asyncio.Event()
-        self._connection: Connection | None = None
+        self._forbidden: set[str] = set()
         self._failures = 0
+        self._scan_was_cancelled = False
         self._timer: CALLBACK_TYPE | None = None
 
     @callback
     def start(self, connection: Connection) -> None:
         """Begin to work, whenever there is work and the server answers."""
-        self._connection = connection
+        was_up = connection.last_update_success
+
+        @callback
+        def asked() -> None:
+            nonlocal was_up
+            if connection.last_update_success and not was_up:
+                self.wake()
+            was_up = connection.last_update_success
+
         entry = self._server.entry
-        entry.async_on_unload(connection.async_add_listener(self.wake))
+        entry.async_on_unload(connection.async_add_listener(asked))
         entry.async_on_unload(self._cancel_retry)
         entry.async_create_background_task(
-            self._hass, self._async_work(), f"{DOMAIN} delivery"
+            self._hass, self._async_work(connection), f"{DOMAIN} delivery"
         )
         self.wake()
 
@@ -102,88 +135,143 @@ class Delivery:
     ) -> None:
         """Mark an item as watched at a time, or as not watched; raises MediaServerError.
 
-        What then comes back from the server is known to be our own.
+        What then comes back from the server is known to be our own. A person is told
+        where it is not allowed.
         """
+        if watched_at is not None:
+            self._expect_echo(account, item, title)
+        try:
+            await self._client.async_mark(
+                account, item, watched=watched_at is not None, watched_at=watched_at
+            )
+        except ForbiddenError:
+            self._note_permission(account, is_forbidden=True)
+            raise
+        finally:
+            # However long that took.
+            if watched_at is not None:
+                self._expect_echo(account, item, title)
+        self._note_permission(account, is_forbidden=False)
+
+    def _expect_echo(self, account: str, item: str, title: Title) -> None:
         self._rules.echoes.expect(self._server.entry.entry_id, account, item, title)
-        await self._client.async_mark(
-            account, item, watched=watched_at is not None, watched_at=watched_at
+
+    def _note_permission(self, account: str, *, is_forbidden: bool) -> None:
+        if is_forbidden:
+            self._forbidden.add(account)
+        else:
+            self._forbidden.discard(account)
+        async_note_cannot_mark(
+            self._hass, self._server.entry, is_forbidden=bool(self._forbidden)
         )
 
-    async def _async_work(self) -> None:
+    async def _async_work(self, connection: Connection) -> None:
         outbox = self._server.outbox
         await outbox.async_load()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._connection is None or not self._connection.last_update_success:
-                continue
-            for waiting in outbox:
-                if waiting.is_due and not await self._async_try(waiting):
-                    break
+            if (
+                connection.last_update_success
+                and any(waiting.is_due for waiting in outbox)
+                and await self._async_is_library_known()
+            ):
+                await self._async_work_off(connection)
 
-    async def _async_try(self, waiting: Waiting) -> bool:
-        """Deliver one change; False if the server is not to be asked for more now."""
+    async def _async_is_library_known(self) -> bool:
+        """Return whether titles can be found; scans the library if that was never done."""
+        library = self._server.library
+        await library.async_load()
+        # Once a person has cancelled it, it is for that person to scan.
+        if library.scanned_at is None and not self._scan_was_cancelled:
+            try:
+                await self._server.scanner.async_scan()
+            except ScanCancelledError:
+                self._scan_was_cancelled = True
+            except HomeAssistantError:
+                # Said by whoever scans.
+                self._retry_later()
+        return library.scanned_at is not None
+
+    async def _async_work_off(self, connection: Connection) -> None:
+        """Deliver what is due; what fails is tried again later."""
+        has_failed = False
+        in_a_row = 0
+        for waiting in self._server.outbox:
+            if not waiting.is_due:
+                continue
+            if await self._async_try(connection, waiting):
+                self._failures = in_a_row = 0
+                continue
+            if not connection.last_update_success:
+                # Once it answers again there is word of it.
+                return
+            has_failed = True
+            in_a_row += 1
+            if in_a_row == MAX_FAILURES:
+                break
+        if has_failed:
+            self._retry_later()
+
+    async def _async_try(self, connection: Connection, waiting: Waiting) -> bool:
+        """Deliver one change; returns whether there is no need to try again."""
         outbox, turn = self._server.outbox, waiting.turn
         try:
             await self._async_deliver(waiting)
-        except asyncio.CancelledError:
-            # The server may have heard of it all the same.
-            waiting.unsure = True
-            raise
         except ForbiddenError:
             # It would be no different the next time.
-            async_note_cannot_mark(self._hass, self._server.entry, is_forbidden=True)
-            outbox.done(waiting, turn)
-            return True
-        except (MediaServerError, HomeAssistantError) as err:
-            # It may have been done all the same.
-            waiting.unsure = True
-            if isinstance(err, ServerFailureError):
-                # It may be the only one that the server fails at.
-                outbox.postpone(waiting)
-            if isinstance(err, SignInError) and self._connection is not None:
-                await self._connection.async_request_refresh()
-            self._retry_later()
+            self._note_permission(waiting.change.account, is_forbidden=True)
+        except MediaServerError as err:
             _LOGGER.debug(
                 "%s could not be told what was watched: %s",
                 self._server.entry.title,
-                err.reason if isinstance(err, MediaServerError) else err,
+                err.reason,
             )
+            await connection.async_request_refresh()
+            if connection.last_update_success:
+                # The server is well: this may be the only title that it fails at.
+                outbox.postpone(waiting)
             return False
-        self._failures = 0
         outbox.done(waiting, turn)
         return True
 
     async def _async_deliver(self, waiting: Waiting) -> None:
-        change = waiting.change
-        if (goal := self._rules.goal(self._server, change)) is None:
+        """Have the server show what it should; raises MediaServerError."""
+        goal = await self._rules.async_goal(self._server, waiting.change)
+        if goal is None:
             return
-        library = self._server.library
-        await library.async_load()
-        if library.scanned_at is None:
-            await self._server.scanner.async_scan()
+        change = waiting.change
         items = [
-            item for item in library.find(change.title) if item not in change.besides
+            item
+            for item in self._server.library.find(change.title)
+            if item != change.played_item
         ]
         if not items:
-            if not change.besides:
-                self._rules.not_found(change)
+            if change.played_item is None:
+                self._rules.not_found(self._server, change)
             return
-        watched: dict[str, datetime | None] = {}
-        if is_to_look := waiting.unsure or bool(change.besides):
+        if waiting.unsure or goal.is_long_past(dt_util.utcnow()):
             watched = await self._client.async_watched(change.account, items)
+            items = [
+                item for item in items if not goal.is_shown(change.title, item, watched)
+            ]
         for item in items:
-            if is_to_look and _is_shown(goal, change.title, item, watched):
-                continue
+            # Whatever comes of it, the server may have done it.
+            waiting.unsure = True
             try:
                 await self.async_mark(
                     change.account, item, change.title, goal.watched_at
                 )
             except ItemGoneError:
-                await library.async_remove(item)
-            # Should one of the others fail, this one is not done twice.
-            waiting.unsure = True
-        async_note_cannot_mark(self._hass, self._server.entry, is_forbidden=False)
+                await self._async_look_for(item, change.title)
+
+    async def _async_look_for(self, item: str, title: Title) -> None:
+        """Have the library forget an item that is gone, for everybody."""
+        if await self._client.async_title(item) is None:
+            server = self._server
+            server.library_updates.removed(
+                replace(title, items={server.entry.unique_id or "": item})
+            )
 
     @callback
     def _retry_later(self) -> None:
@@ -205,20 +293,3 @@ class Delivery:
         if self._timer is not None:
             self._timer()
             self._timer = None
-
-
-def _is_shown(
-    goal: Goal, title: Title, item: str, watched: dict[str, datetime | None]
-) -> bool:
-    """Say whether an item shows what it should, for all that a server tells.
-
-    The time of what was played there is that of its beginning.
-    """
-    if not goal.watched or goal.watched_at is None:
-        return item not in watched
-    if item not in watched:
-        return False
-    shown = watched[item]
-    duration = timedelta(seconds=title.duration) if title.duration else UNKNOWN_DURATION
-    # Without a time there is none to correct.
-    return shown is None or shown >= goal.watched_at - 2 * duration

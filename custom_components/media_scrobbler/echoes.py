@@ -5,51 +5,82 @@ from dataclasses import dataclass
 
 from homeassistant.core import HomeAssistant, callback
 
-from .domain.title import Title, same_title
+from .domain.title import Title
+from .domain.title_map import TitleMap
 
-LIFETIME = 120.0
-"""Seconds after a mark in which its webhooks are expected: servers send them at once."""
+LIFETIME = 300.0
+"""Seconds after a mark in which its webhooks are expected: servers send them at once.
+
+Whoever marks the title by hand meanwhile says what the history knows already.
+"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Expected:
-    item: str
     title: Title
     until: float
 
 
-class Echoes:
-    """What has been marked lately, by server and account.
+class _Marked:
+    """What has been marked with one account lately, by item: the latest last."""
 
-    One mark may have several: other versions follow by themselves, and a file of several
-    episodes stands for all of them.
+    def __init__(self) -> None:
+        self._by_item: dict[str, _Expected] = {}
+        self._by_title = TitleMap[_Expected]()
+
+    def put(self, item: str, expected: _Expected) -> None:
+        """Add an item, or have it be expected for longer."""
+        self._forget(item)
+        self._by_item[item] = expected
+        self._by_title.add(expected.title, expected)
+
+    def expire(self, now: float) -> None:
+        """Forget what is not expected any more."""
+        while self._by_item:
+            item, expected = next(iter(self._by_item.items()))
+            if expected.until > now:
+                return
+            self._forget(item)
+
+    def is_known(self, title: Title) -> bool:
+        """Return whether a title is one of those, or one of the items."""
+        return (
+            not self._by_item.keys().isdisjoint(title.items.values())
+            or self._by_title.find(title) is not None
+        )
+
+    def _forget(self, item: str) -> None:
+        if (expected := self._by_item.pop(item, None)) is not None:
+            self._by_title.discard(expected.title, expected)
+
+
+class Echoes:
+    """What has been marked as watched lately, by server and account.
+
+    One mark may have several echoes: other versions follow by themselves, and a file of
+    several episodes stands for all of them.
     """
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Start with nothing."""
         self._loop = hass.loop
-        self._expected: dict[tuple[str, str], list[_Expected]] = {}
+        self._marked: dict[tuple[str, str], _Marked] = {}
 
     @callback
     def expect(self, server_id: str, account: str, item: str, title: Title) -> None:
-        """Take note that an item is being marked, before the server hears of it."""
+        """Take note that an item is being marked, or has been just now."""
         now = self._loop.time()
-        key = server_id, account
-        known = [each for each in self._expected.get(key, ()) if each.until > now]
-        self._expected[key] = [*known, _Expected(item, title, now + LIFETIME)]
+        marked = self._marked.setdefault((server_id, account), _Marked())
+        marked.expire(now)
+        marked.put(item, _Expected(title, now + LIFETIME))
 
     @callback
     def is_echo(
         self, server_id: str, account: str | None, titles: Iterable[Title]
     ) -> bool:
         """Return whether what was marked with an account is what we have marked."""
-        expected = self._expected.get((server_id, account or ""))
-        if not expected:
+        marked = self._marked.get((server_id, account or ""))
+        if marked is None:
             return False
-        now = self._loop.time()
-        return any(
-            each.until > now
-            and (each.item in title.items.values() or same_title(each.title, title))
-            for title in titles
-            for each in expected
-        )
+        marked.expire(self._loop.time())
+        return any(marked.is_known(title) for title in titles)

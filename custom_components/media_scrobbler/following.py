@@ -2,24 +2,23 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import batched
-import logging
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
+from .delivery import Goal
 from .domain.play import Play
 from .domain.title import MediaType, Title, same_title
 from .echoes import Echoes
+from .issues import async_note_cannot_mark
 from .server import Server
 from .storage.outbox import Change, Held
 from .viewer import Viewer
-
-_LOGGER = logging.getLogger(__name__)
 
 FOLLOWED = (MediaType.MOVIE, MediaType.EPISODE)
 """The kinds of title that servers are told of."""
@@ -28,19 +27,7 @@ AT_ONCE = 50
 """Titles looked at before the event loop has its turn again."""
 
 MAX_UNFOUND = 100
-"""Titles per viewer of which it is remembered that a library did not have them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """What a server should show of a title: watched, at a time in UTC, or not watched."""
-
-    watched_at: datetime | None
-
-    @property
-    def watched(self) -> bool:
-        """Return whether the title should show as watched."""
-        return self.watched_at is not None
+"""Titles per account of which it is remembered that its library did not have them."""
 
 
 class Following:
@@ -60,7 +47,7 @@ class Following:
         self._hass = hass
         self._servers = servers
         self._viewers = viewers
-        self._unfound: dict[str, deque[Title]] = {}
+        self._unfound: dict[tuple[str, str], deque[Title]] = {}
         self.echoes = Echoes(hass)
 
     # Who follows
@@ -76,74 +63,133 @@ class Following:
             and server.is_signed_in
         ]
 
-    def goal(self, server: Server, change: Change) -> Goal | None:
-        """Return what a server should show now, None where that is not its business any more."""
-        viewer = self._viewers.get(change.viewer_id)
-        key = f"{server.entry.entry_id}:{change.account}"
-        if viewer is None or key not in viewer.accounts or not viewer.follows(key):
-            return None
-        times = viewer.history.index.times(change.title)
+    @callback
+    def entries_changed(self) -> None:
+        """Forget what was to be delivered, or said, for accounts that follow nobody any more."""
+        for server in self._servers.values():
+            accounts = {account for _, account in self._followers(server)}
+            server.outbox.keep(accounts)
+            if not accounts:
+                async_note_cannot_mark(self._hass, server.entry, is_forbidden=False)
+
+    def _followers(self, server: Server) -> list[tuple[Viewer, str]]:
+        """Return the accounts of a server that follow, each with whose history."""
+        return [
+            (viewer, account)
+            for viewer in self._viewers.values()
+            for followed, account in self.accounts_of(viewer)
+            if followed is server
+        ]
+
+    async def async_goal(self, server: Server, change: Change) -> Goal | None:
+        """Return what a server should show now, None where that is none of its business.
+
+        An account that several viewers share shows what any of them has watched.
+        """
+        key = _key(server, change.account)
+        linked = [viewer for viewer in self._viewers.values() if key in viewer.accounts]
+        for viewer in linked:
+            await viewer.history.async_load()
+        times = [
+            time
+            for viewer in linked
+            if viewer.follows(key)
+            for time in viewer.history.index.times(change.title)
+        ]
         if times:
             return Goal(datetime.fromtimestamp(max(times), UTC))
-        # What cannot be read may well hold the play that seems to be missing.
-        if viewer.unfollows(key) and not viewer.history.unreadable:
+        if (
+            change.is_removal
+            and any(viewer.unfollows(key) for viewer in linked)
+            # What cannot be read may well hold the play that seems to be missing.
+            and not any(
+                viewer.history.unreadable or viewer.history.index.times(change.title)
+                for viewer in linked
+            )
+        ):
             return Goal(None)
         return None
 
     # Histories
 
-    async def async_before(
-        self, viewer: Viewer, titles: Collection[Title], played_with: str | None = None
+    async def async_before_play(
+        self, viewer: Viewer, title: Title, played_with: str | None
     ) -> list[Held]:
-        """Write down that a viewer's plays of titles are about to change.
+        """Write down that a play of a title is about to be recorded.
 
-        `played_with` is the key of the account that one of them has been played with,
-        which has what was played as watched by itself.
+        `played_with` is the key of the account that it was played with, which shows what
+        was played as watched by itself.
         """
-        held: list[Held] = []
-        for server, account in self.accounts_of(viewer):
-            by_itself = played_with == f"{server.entry.entry_id}:{account}"
-            for title in titles:
-                if title.media_type not in FOLLOWED:
-                    continue
-                besides = title.items.values() if by_itself else ()
-                if besides and not self._has_others(server, title):
-                    continue
-                change = Change(
-                    viewer_id=viewer.entry.entry_id,
-                    account=account,
-                    title=title,
-                    queued_at=dt_util.utcnow(),
-                    besides=frozenset(besides),
+        with self._all_or_none() as held:
+            for server, account in self.accounts_of(viewer):
+                played_item = None
+                if played_with == _key(server, account):
+                    played_item = title.items.get(server.entry.unique_id or "")
+                    if played_item and not _has_others(server, title, played_item):
+                        continue
+                # Others may have watched it together on one server.
+                is_there = played_with is not None and played_with.startswith(
+                    _key(server, "")
                 )
-                waiting = await server.outbox.async_put(change)
-                if waiting is not None:
-                    held.append(Held(server.outbox, waiting))
+                held += await self._async_put(
+                    server, account, [title], unsure=is_there, played_item=played_item
+                )
         return held
+
+    async def async_before_change(
+        self, viewer: Viewer, old: Play, new: Play | None
+    ) -> list[Held]:
+        """Write down that a play is about to be removed, or to be one of another title."""
+        if new is not None and same_title(old.title, new.title):
+            return []
+        with self._all_or_none() as held:
+            for server, account in self.accounts_of(viewer):
+                if viewer.unfollows(_key(server, account)):
+                    held += await self._async_put(
+                        server, account, [old.title], unsure=True, is_removal=True
+                    )
+                if new is not None:
+                    held += await self._async_put(
+                        server, account, [new.title], unsure=True
+                    )
+        return held
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[list[Held]]:
+        """Have nothing held back for good when not all of it can be."""
+        held: list[Held] = []
+        try:
+            yield held
+        except BaseException:
+            self.after(held, happened=False)
+            raise
 
     @callback
     def after(self, held: Iterable[Held], *, happened: bool) -> None:
         """Have delivered what has happened, and forget what has not."""
         for each in held:
-            each.outbox.release(each.waiting, happened=happened)
+            each.release(happened=happened)
         if happened:
             self.wake()
 
     @callback
     def played(self, viewer: Viewer, play: Play) -> None:
-        """Try again what was not found before more became known of its title."""
-        unfound = self._unfound.get(viewer.entry.entry_id)
-        if unfound is not None and any(
-            same_title(title, play.title) for title in unfound
-        ):
-            self._hass.async_create_task(
-                self._async_put_unsure(viewer, [play.title]), f"{DOMAIN} follow"
-            )
+        """Add what has become known of a title to what waits, and try again what was not found."""
+        for server, account in self.accounts_of(viewer):
+            server.outbox.learn(account, play.title)
+            unfound = self._unfound.get((server.entry.entry_id, account), ())
+            if any(same_title(title, play.title) for title in unfound):
+                self._hass.async_create_task(
+                    self._async_follow(server, account, [play.title]),
+                    f"{DOMAIN} follow",
+                )
 
     @callback
-    def not_found(self, change: Change) -> None:
+    def not_found(self, server: Server, change: Change) -> None:
         """Remember that a server does not have a title, or not by what is known of it."""
-        unfound = self._unfound.setdefault(change.viewer_id, deque(maxlen=MAX_UNFOUND))
+        unfound = self._unfound.setdefault(
+            (server.entry.entry_id, change.account), deque(maxlen=MAX_UNFOUND)
+        )
         unfound.append(change.title)
 
     @callback
@@ -157,47 +203,56 @@ class Following:
 
     async def async_arrived(self, server: Server, titles: Iterable[Title]) -> None:
         """Mark what was watched before it came to a server."""
-        following = [
-            viewer
-            for viewer in self._viewers.values()
-            if any(followed is server for followed, _ in self.accounts_of(viewer))
-        ]
-        if not following:
-            return
-        for some in batched(titles, AT_ONCE, strict=False):
-            for viewer in following:
-                watched = [
-                    title
-                    for title in some
-                    if title.media_type in FOLLOWED
-                    and viewer.history.index.times(title)
-                ]
-                await self._async_put_unsure(viewer, watched, only=server)
-            await asyncio.sleep(0)
+        if followers := self._followers(server):
+            for some in batched(titles, AT_ONCE, strict=False):
+                for viewer, account in followers:
+                    await viewer.history.async_load()
+                    watched = filter(viewer.history.index.times, some)
+                    await self._async_follow(server, account, watched)
+                await asyncio.sleep(0)
+        # What waits may have waited for the library to be known at all.
+        self.wake()
 
-    async def _async_put_unsure(
-        self, viewer: Viewer, titles: Collection[Title], only: Server | None = None
+    async def _async_follow(
+        self, server: Server, account: str, titles: Iterable[Title]
     ) -> None:
         """Have titles delivered that may show as they should already."""
-        for server, account in self.accounts_of(viewer):
-            if only is not None and server is not only:
-                continue
-            for title in titles:
-                waiting = await server.outbox.async_put(
-                    Change(
-                        viewer_id=viewer.entry.entry_id,
-                        account=account,
-                        title=title,
-                        queued_at=dt_util.utcnow(),
-                    ),
-                    unsure=True,
-                )
-                if waiting is not None:
-                    server.outbox.release(waiting, happened=True)
-            self.wake()
+        held = await self._async_put(server, account, titles, unsure=True)
+        self.after(held, happened=True)
 
-    @staticmethod
-    def _has_others(server: Server, title: Title) -> bool:
-        """Say whether a server has more of a title than what was played of it."""
-        played = set(title.items.values())
-        return any(item not in played for item in server.library.find(title))
+    async def _async_put(
+        self,
+        server: Server,
+        account: str,
+        titles: Iterable[Title],
+        *,
+        unsure: bool,
+        played_item: str | None = None,
+        is_removal: bool = False,
+    ) -> list[Held]:
+        """Write titles into the outbox of a server, those of the kinds that it follows."""
+        return await server.outbox.async_put(
+            [
+                Change(
+                    account=account,
+                    title=title,
+                    queued_at=dt_util.utcnow(),
+                    played_item=played_item,
+                    is_removal=is_removal,
+                )
+                for title in titles
+                if title.media_type in FOLLOWED
+            ],
+            unsure=unsure,
+        )
+
+
+def _key(server: Server, account: str) -> str:
+    return f"{server.entry.entry_id}:{account}"
+
+
+def _has_others(server: Server, title: Title, played_item: str) -> bool:
+    """Say whether a server may have more of a title than the item that was played."""
+    return server.library.scanned_at is None or any(
+        item != played_item for item in server.library.find(title)
+    )

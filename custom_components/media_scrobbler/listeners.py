@@ -47,11 +47,17 @@ class Listeners:
 
     # Histories
 
-    async def async_before(
-        self, viewer: Viewer, titles: Collection[Title], played_with: str | None = None
+    async def async_before_play(
+        self, viewer: Viewer, title: Title, played_with: str | None
     ) -> list[Held]:
-        """Prepare for a change to the plays of titles, which has not happened yet."""
-        return await self._following.async_before(viewer, titles, played_with)
+        """Prepare for a play of a title, which is not in the history yet."""
+        return await self._following.async_before_play(viewer, title, played_with)
+
+    async def async_before_change(
+        self, viewer: Viewer, old: Play, new: Play | None
+    ) -> list[Held]:
+        """Prepare for a change to a play, or its removal, which has not happened yet."""
+        return await self._following.async_before_change(viewer, old, new)
 
     @callback
     def after(self, held: Iterable[Held], *, happened: bool) -> None:

@@ -1,5 +1,6 @@
 """Options flows: what is kept of a viewer, and what is taken from a server."""
 
+from collections.abc import Container
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -30,6 +31,7 @@ from .const import (
     CONF_UNFOLLOWING,
     DEFAULT_HEALING_INTERVAL,
     DOMAIN,
+    KIND_VIEWER,
 )
 from .domain.event import ServerType
 from .domain.title import PLAYABLE
@@ -110,7 +112,7 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
             step_id="init",
             menu_options=[
                 "settings",
-                "following",
+                *(["following"] if self._markable_accounts() else []),
                 *(["plex_sign_out"] if is_signed_in else []),
                 "plex_sign_in",
             ],
@@ -123,17 +125,14 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(data={**options, **user_input})
+        others = self._other_viewers()
+        schema = VIEWER_SETTINGS.extend(
+            {vol.Optional(CONF_ALSO_FOR, default=list): _several(others)}
+        )
         return self.async_show_form(
             step_id="settings",
             data_schema=self.add_suggested_values_to_schema(
-                VIEWER_SETTINGS.extend(
-                    {
-                        vol.Optional(CONF_ALSO_FOR, default=list): _several(
-                            self._other_viewers()
-                        )
-                    }
-                ),
-                options,
+                schema, {**options, CONF_ALSO_FOR: self._chosen(CONF_ALSO_FOR, others)}
             ),
         )
 
@@ -141,19 +140,23 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which accounts are to show as watched what the viewer has watched."""
-        options = self.config_entry.options
         if user_input is not None:
-            return self.async_create_entry(data={**options, **user_input})
-        accounts = _several(self._markable_accounts())
-        schema = vol.Schema(
-            {
-                vol.Optional(CONF_FOLLOWING, default=list): accounts,
-                vol.Optional(CONF_UNFOLLOWING, default=list): accounts,
-            }
-        )
+            return self.async_create_entry(
+                data={**self.config_entry.options, **user_input}
+            )
+        accounts = self._markable_accounts()
+        choices = (CONF_FOLLOWING, CONF_UNFOLLOWING)
         return self.async_show_form(
             step_id="following",
-            data_schema=self.add_suggested_values_to_schema(schema, options),
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(
+                    {
+                        vol.Optional(choice, default=list): _several(accounts)
+                        for choice in choices
+                    }
+                ),
+                {choice: self._chosen(choice, accounts) for choice in choices},
+            ),
         )
 
     def _markable_accounts(self) -> dict[str, str]:
@@ -163,30 +166,37 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         """
         scrobbler = self.hass.data[DATA_SCROBBLER]
         options = self.config_entry.options
-        found = {
-            key: key
-            for option in (CONF_FOLLOWING, CONF_UNFOLLOWING)
-            for key in options.get(option, ())
-        }
+        chosen = {*options.get(CONF_FOLLOWING, ()), *options.get(CONF_UNFOLLOWING, ())}
+        found: dict[str, str] = {}
         for key in self.config_entry.data.get(CONF_ACCOUNTS, ()):
             account = scrobbler.accounts.get(key)
-            if account is None:
+            label = scrobbler.account_label(account) if account else None
+            if account is None or label is None:
                 continue
             server = scrobbler.servers.get(account.server_id)
-            if key in found or (
-                server is not None
-                and server.connection is not None
-                and server.connection.client.can_mark(account.id)
-            ):
-                found[key] = scrobbler.account_label(account) or key
+            connection = server.connection if server else None
+            if key in chosen or (connection and connection.client.can_mark(account.id)):
+                found[key] = label
         return found
 
     def _other_viewers(self) -> dict[str, str]:
+        """Return the other viewers, by entry id, with their names."""
         return {
-            viewer_id: viewer.name
-            for viewer_id, viewer in self.hass.data[DATA_SCROBBLER].viewers.items()
-            if viewer_id != self.config_entry.entry_id
+            entry.entry_id: entry.title
+            for entry in self.hass.config_entries.async_entries(
+                DOMAIN, include_ignore=False
+            )
+            if entry.data[CONF_KIND] == KIND_VIEWER
+            and entry.entry_id != self.config_entry.entry_id
         }
+
+    def _chosen(self, option: str, offered: Container[str]) -> list[str]:
+        """Return what was chosen: what is not offered any more could not be submitted."""
+        return [
+            value
+            for value in self.config_entry.options.get(option, ())
+            if value in offered
+        ]
 
     @override
     async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:

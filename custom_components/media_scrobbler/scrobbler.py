@@ -158,6 +158,7 @@ class Scrobbler:
         # An account that is not ignored any more is to be offered again.
         self._discovered -= self.recorder.ignored
         newly_linked = self.recorder.link(viewers)
+        self.following.entries_changed()
         self._receiver.sync(servers.values())
         for key in newly_linked:
             self._end_discovery(key)
@@ -222,8 +223,6 @@ class Scrobbler:
             viewer = self._known_viewers.get(entry_id) or self._new_viewer(entry)
             self._sync()
             await viewer.async_remove()
-            for server in self.servers.values():
-                server.outbox.forget(entry_id)
             return
         server = self.servers.get(entry_id) or self._new_server(entry)
         self._sync()

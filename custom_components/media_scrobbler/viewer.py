@@ -1,5 +1,6 @@
 """Viewers: people whose watching is recorded, and the set-up of their entries."""
 
+import asyncio
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Protocol
@@ -25,7 +26,7 @@ from .const import (
     EVENT_SCROBBLE,
 )
 from .domain.play import Play, Source
-from .domain.title import PLAYABLE, Title, same_title
+from .domain.title import PLAYABLE, Title
 from .issues import async_note_storage_trouble
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
@@ -45,13 +46,18 @@ EVENT_WATCHING = "watching"
 class HistoryListener(Protocol):
     """Whoever is told what becomes of histories."""
 
-    async def async_before(
-        self, viewer: Viewer, titles: Collection[Title], played_with: str | None = None
+    async def async_before_play(
+        self, viewer: Viewer, title: Title, played_with: str | None
     ) -> list[Held]:
-        """Prepare for a change to the plays of titles, which has not happened yet.
+        """Prepare for a play of a title, which is not in the history yet.
 
-        `played_with` is the key of the account that one of them has been played with.
+        `played_with` is the key of the account that it has been played with.
         """
+
+    async def async_before_change(
+        self, viewer: Viewer, old: Play, new: Play | None
+    ) -> list[Held]:
+        """Prepare for a change to a play, or its removal, which has not happened yet."""
 
     def after(self, held: Iterable[Held], *, happened: bool) -> None:
         """Hear whether what was prepared for is on disk, or has not happened."""
@@ -181,7 +187,7 @@ class Viewer:
         `played_with` is the key of the account that it was played with. Raises
         StorageWriteError if it cannot be written now; it is published later then.
         """
-        held = await self._listener.async_before(self, [title], played_with)
+        held = await self._listener.async_before_play(self, title, played_with)
         try:
             recorded = await self.history.async_record(title, watched_at, source)
         except BaseException:
@@ -190,7 +196,7 @@ class Viewer:
         if recorded.saved is not None:
             try:
                 await recorded.saved
-            except StorageWriteError:
+            except StorageWriteError, asyncio.CancelledError:
                 self._hass.async_create_background_task(
                     self._async_publish_play_later(recorded, source, poster, held),
                     f"publish {self.entry.entry_id}",
@@ -235,18 +241,14 @@ class Viewer:
         held: list[Held] = []
 
         async def before(old: Play, new: Play | None) -> None:
-            if new is None or not same_title(old.title, new.title):
-                titles = [play.title for play in (old, new) if play is not None]
-                held.extend(await self._listener.async_before(self, titles))
+            held.extend(await self._listener.async_before_change(self, old, new))
 
         try:
-            changed = await self.history.async_change(play_id, change, before)
-        except BaseException as err:
-            # What could not be written has happened, and will be.
-            self._listener.after(held, happened=isinstance(err, StorageWriteError))
-            raise
-        self._listener.after(held, happened=True)
-        return changed
+            return await self.history.async_change(play_id, change, before)
+        finally:
+            # What could not be written has happened all the same, and what has not
+            # happened is only looked at.
+            self._listener.after(held, happened=True)
 
     async def async_complete_play(self, play_id: str, title: Title) -> None:
         """Add to a play what has become known of its title.
@@ -312,7 +314,9 @@ class Viewer:
         held: Collection[Held],
     ) -> None:
         await self.history.async_settled()
-        if not self.history.removed:
+        if self.history.removed:
+            self._listener.after(held, happened=False)
+        else:
             self._publish_play(recorded, source, poster, held)
 
     async def _async_publish_rating_later(

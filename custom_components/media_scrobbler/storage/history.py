@@ -285,7 +285,8 @@ class History:
     ) -> tuple[Play, Play | None]:
         """Change a play by its id, or remove it; returns what it was and what it is.
 
-        `before` is called with the two, and waited for, before anything is changed. Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
+        `before` is called with the two, and waited for, before anything is changed.
+        Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
         be read any more, and StorageWriteError as recording does.
         """
         await self.async_load()

@@ -1,14 +1,14 @@
-"""The outbox of a server: titles whose state there has still to follow a history.
+"""The outbox of a server: titles whose state there has still to follow histories.
 
-What is written down is only whose title it is. What is to become of it, the history tells
-when it is delivered, so that nothing here can be out of date.
+What is written down is only which title of which account it is. What is to become of it,
+the histories tell when it is delivered, so that nothing here can be out of date.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 import orjson
 
-from ..domain.title import Title
+from ..domain.title import Title, combine
 from ..domain.title_map import TitleMap
 from .codec import time_from_text, title_from_dict, title_to_dict
 from .store import ConfirmingStore, Migration, UnreadableStoreError
@@ -37,45 +37,60 @@ TIDY_DELAY = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A title that one account of a server is to follow a viewer's history with.
+    """A title that one account of a server is to follow histories with.
 
-    `account` is its id on the server. `besides` are the items that it has followed with by
-    itself, since it was they that were played.
+    `account` is its id on the server. `played_item` is the item that shows by itself what
+    it should, since it was played there. `is_removal` tells that a play was taken back: no
+    other title that no history knows is marked as not watched.
     """
 
-    viewer_id: str
     account: str
     title: Title
     queued_at: datetime
-    besides: frozenset[str] = frozenset()
+    played_item: str | None = None
+    is_removal: bool = False
+
+    def joined(self, news: Change) -> Change:
+        """Return what this becomes by a further change to the same title."""
+        return replace(
+            self,
+            title=combine(self.title, news.title),
+            played_item=self.played_item
+            if self.played_item == news.played_item
+            else None,
+            is_removal=self.is_removal or news.is_removal,
+        )
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
     """A change in the outbox.
 
-    `held` counts what has yet to happen to the history. `unsure` tells that it may have
-    been delivered before. `turn` goes up whenever it is to be delivered once more.
+    `held` counts what has yet to happen to a history. `turn` goes up whenever there is
+    something to deliver, `delivered` is the last turn that was. `unsure` tells that the
+    server may show it already.
     """
 
     change: Change
     held: int = 0
-    unsure: bool = False
     turn: int = 0
+    delivered: int = 0
+    unsure: bool = False
     raw: orjson.Fragment = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Encode the change once."""
+        self.become(self.change)
 
     @property
     def is_due(self) -> bool:
-        """Return whether there is nothing to wait for."""
-        return not self.held and (self.turn > 0 or self.unsure)
+        """Return whether there is something to deliver and nothing to wait for."""
+        return not self.held and self.turn > self.delivered
 
-    def __post_init__(self) -> None:
-        """Encode it once."""
-        self.encode()
-
-    def encode(self) -> None:
-        """Encode what the change has become."""
-        self.raw = orjson.Fragment(orjson.dumps(_to_dict(self.change)))
+    def become(self, change: Change) -> None:
+        """Be another change from now on."""
+        self.change = change
+        self.raw = orjson.Fragment(orjson.dumps(_to_dict(change)))
 
 
 class Outbox:
@@ -95,10 +110,13 @@ class Outbox:
             hass, key, version=VERSION, minor_version=MINOR_VERSION, migrate=migrate
         )
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
-        self._waiting: dict[int, Waiting] = {}
-        self._by_title: dict[tuple[str, str], TitleMap[Waiting]] = {}
+        # A set that keeps its order.
+        self._waiting: dict[Waiting, None] = {}
+        self._by_account: dict[str, TitleMap[Waiting]] = {}
         self._loading: asyncio.Task[None] | None = None
         self._cancel_tidy: CALLBACK_TYPE | None = None
+        self._is_full = False
+        self._removed = False
 
     @property
     def failing(self) -> bool:
@@ -110,8 +128,12 @@ class Outbox:
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[Waiting]:
-        """Iterate over what waits, in its order."""
-        return iter(list(self._waiting.values()))
+        """Iterate over what waits now, in its order."""
+        return iter(list(self._waiting))
+
+    def waits_for(self, account: str, title: Title) -> bool:
+        """Return whether a title waits to be delivered for an account."""
+        return self._find(account, title) is not None
 
     async def async_load(self) -> None:
         """Read what waits, once; what is read may have been delivered before."""
@@ -133,40 +155,77 @@ class Outbox:
             await self._hass.async_add_executor_job(self._set_aside)
             return
         for change in changes:
-            self._add(Waiting(change, unsure=True))
+            self._add(Waiting(change, turn=1, unsure=True))
 
     async def async_put(
-        self, change: Change, *, unsure: bool = False
-    ) -> Waiting | None:
-        """Write a change down and hold it back; returns when it is on disk.
+        self, changes: Iterable[Change], *, unsure: bool = False
+    ) -> list[Held]:
+        """Write changes down and hold them back; returns when they are on disk.
 
-        Joins what waits for the same title already. None if too much waits. What cannot
-        be written is kept in memory and written later.
+        A change joins what waits for the same title already. What is too much is left out.
+        What cannot be written is kept in memory and written later.
         """
         await self.async_load()
-        waiting, is_news = self._find(change), False
-        if waiting is None:
-            if len(self._waiting) >= MAX_WAITING:
-                _LOGGER.warning("Too much waits to be marked on a server")
-                return None
-            waiting, is_news = self._add(Waiting(change, unsure=unsure)), True
-        elif waiting.change.besides - change.besides:
-            waiting.change = replace(
-                waiting.change, besides=waiting.change.besides & change.besides
-            )
-            waiting.encode()
-            is_news = True
-        waiting.held += 1
-        if is_news and (written := self._writer.save()) is not None:
+        if self._removed:
+            return []
+        held: list[Held] = []
+        is_news = False
+        for change in changes:
+            waiting = self._find(change.account, change.title)
+            if waiting is not None:
+                is_news |= self._join(waiting, change)
+            elif self._has_room():
+                waiting = self._add(Waiting(change))
+                is_news = True
+            else:
+                continue
+            waiting.held += 1
+            waiting.unsure |= unsure
+            held.append(Held(self, waiting))
+        # What was joined may be on its way to the disk as well.
+        if held and (written := self._writer.save(changed=is_news)) is not None:
             try:
-                await written
-            except StorageWriteError:
-                # Kept in memory, and written as soon as that can be done.
-                pass
+                # Kept in memory where it fails, and written as soon as that can be done.
+                with suppress(StorageWriteError):
+                    await written
             except asyncio.CancelledError:
-                self.release(waiting, happened=False)
+                for each in held:
+                    each.release(happened=False)
                 raise
-        return waiting
+        return held
+
+    def _join(self, waiting: Waiting, change: Change) -> bool:
+        """Have a change join what waits; returns whether that is to be written."""
+        if change.played_item != waiting.change.played_item:
+            # Each has something by itself that the other has not.
+            waiting.unsure = True
+        return self._become(waiting, waiting.change.joined(change))
+
+    def _become(self, waiting: Waiting, change: Change) -> bool:
+        """Have what waits be another change of the title; returns whether it is."""
+        if change == waiting.change:
+            return False
+        by_title = self._by_account[change.account]
+        by_title.discard(waiting.change.title, waiting)
+        by_title.add(change.title, waiting)
+        waiting.become(change)
+        return True
+
+    def _has_room(self) -> bool:
+        was_full, self._is_full = self._is_full, len(self) >= MAX_WAITING
+        if self._is_full and not was_full:
+            _LOGGER.warning(
+                "No more than %s titles can wait to be marked on a server", MAX_WAITING
+            )
+        return not self._is_full
+
+    @callback
+    def learn(self, account: str, title: Title) -> None:
+        """Add what has become known of a title, if that waits."""
+        if (waiting := self._find(account, title)) is not None:
+            known = waiting.change
+            if self._become(waiting, replace(known, title=combine(known.title, title))):
+                self._write_later()
 
     @callback
     def release(self, waiting: Waiting, *, happened: bool) -> None:
@@ -177,71 +236,78 @@ class Outbox:
         waiting.held -= 1
         if happened:
             waiting.turn += 1
-        elif not waiting.turn and not waiting.held and not waiting.unsure:
-            self._discard(waiting)
+        self._settle(waiting)
 
     @callback
     def done(self, waiting: Waiting, turn: int) -> None:
         """Take note that what was to be done up to a turn has been delivered."""
-        if waiting.turn == turn and not waiting.held:
-            self._discard(waiting)
-        else:
-            waiting.unsure = True
+        waiting.delivered = turn
+        self._settle(waiting)
 
     @callback
     def postpone(self, waiting: Waiting) -> None:
         """Put a change behind the others."""
-        if (kept := self._waiting.pop(id(waiting), None)) is not None:
-            self._waiting[id(waiting)] = kept
+        if waiting in self._waiting:
+            del self._waiting[waiting]
+            self._waiting[waiting] = None
 
     @callback
-    def forget(self, viewer_id: str) -> None:
-        """Take out what waits for a viewer who is gone."""
+    def keep(self, accounts: Collection[str]) -> None:
+        """Take out what waits for any other accounts."""
         for waiting in self:
-            if waiting.change.viewer_id == viewer_id:
+            if waiting.change.account not in accounts:
                 self._discard(waiting)
 
     async def async_flush(self) -> None:
         """Try to write what is waiting, as when Home Assistant stops."""
-        self._tidy()
+        self.tidy()
         await self._writer.async_flush()
 
     async def async_remove(self) -> None:
-        """Remove the file."""
+        """Remove the file, for good."""
+        self._removed = True
         self._stop_tidying()
         await self._writer.async_remove()
         self._waiting.clear()
-        self._by_title.clear()
-
-    def _find(self, change: Change) -> Waiting | None:
-        by_title = self._by_title.get((change.viewer_id, change.account))
-        return by_title.find(change.title) if by_title is not None else None
-
-    def _add(self, waiting: Waiting) -> Waiting:
-        change = waiting.change
-        self._waiting[id(waiting)] = waiting
-        self._by_title.setdefault(
-            (change.viewer_id, change.account), TitleMap[Waiting]()
-        ).add(change.title, waiting)
-        return waiting
-
-    def _discard(self, waiting: Waiting) -> None:
-        if self._waiting.pop(id(waiting), None) is None:
-            return
-        change = waiting.change
-        self._by_title[change.viewer_id, change.account].discard(change.title, waiting)
-        if self._cancel_tidy is None:
-            self._cancel_tidy = async_call_later(
-                self._hass, TIDY_DELAY, HassJob(self._tidy, cancel_on_shutdown=True)
-            )
+        self._by_account.clear()
 
     @callback
-    def _tidy(self, _now: datetime | None = None) -> None:
+    def tidy(self, _now: datetime | None = None) -> None:
+        """Have written what has been delivered, if that was put off."""
         if self._cancel_tidy is None:
             return
         self._stop_tidying()
         if (written := self._writer.save()) is not None:
             written.add_done_callback(asyncio.Future.exception)
+
+    def _find(self, account: str, title: Title) -> Waiting | None:
+        by_title = self._by_account.get(account)
+        return by_title.find(title) if by_title is not None else None
+
+    def _add(self, waiting: Waiting) -> Waiting:
+        self._waiting[waiting] = None
+        by_title = self._by_account.setdefault(waiting.change.account, TitleMap())
+        by_title.add(waiting.change.title, waiting)
+        return waiting
+
+    def _settle(self, waiting: Waiting) -> None:
+        """Take out what there is nothing left to do about."""
+        if not waiting.held and waiting.turn == waiting.delivered:
+            self._discard(waiting)
+
+    def _discard(self, waiting: Waiting) -> None:
+        if waiting in self._waiting:
+            del self._waiting[waiting]
+            change = waiting.change
+            self._by_account[change.account].discard(change.title, waiting)
+            self._write_later()
+
+    @callback
+    def _write_later(self) -> None:
+        if self._cancel_tidy is None:
+            self._cancel_tidy = async_call_later(
+                self._hass, TIDY_DELAY, HassJob(self.tidy, cancel_on_shutdown=True)
+            )
 
     @callback
     def _stop_tidying(self) -> None:
@@ -266,34 +332,7 @@ class Outbox:
             _LOGGER.warning("%s could not be set aside: %s", path, err.strerror)
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"changes": [waiting.raw for waiting in self._waiting.values()]}
-
-
-def _to_dict(change: Change) -> dict[str, Any]:
-    stored: dict[str, Any] = {
-        "viewer_id": change.viewer_id,
-        "account": change.account,
-        "title": title_to_dict(change.title),
-        "queued_at": change.queued_at.isoformat(),
-    }
-    if change.besides:
-        stored["besides"] = sorted(change.besides)
-    return stored
-
-
-def _from_dict(stored: Mapping[str, Any]) -> Change:
-    """Return the change of a stored form; raises KeyError, TypeError or ValueError."""
-    viewer_id, account = stored["viewer_id"], stored["account"]
-    besides: Collection[str] = stored.get("besides", ())
-    if not all(isinstance(text, str) for text in chain((viewer_id, account), besides)):
-        raise TypeError(f"{stored} is no change")
-    return Change(
-        viewer_id=viewer_id,
-        account=account,
-        title=title_from_dict(stored["title"]),
-        queued_at=time_from_text(stored["queued_at"]),
-        besides=frozenset(besides),
-    )
+        return {"changes": [waiting.raw for waiting in self._waiting]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,3 +341,35 @@ class Held:
 
     outbox: Outbox
     waiting: Waiting
+
+    @callback
+    def release(self, *, happened: bool) -> None:
+        """Let go of it, to be delivered if it has happened."""
+        self.outbox.release(self.waiting, happened=happened)
+
+
+def _to_dict(change: Change) -> dict[str, Any]:
+    stored: dict[str, Any] = {
+        "account": change.account,
+        "title": title_to_dict(change.title),
+        "queued_at": change.queued_at.isoformat(),
+    }
+    if change.played_item is not None:
+        stored["played_item"] = change.played_item
+    if change.is_removal:
+        stored["is_removal"] = True
+    return stored
+
+
+def _from_dict(stored: Mapping[str, Any]) -> Change:
+    """Return the change of a stored form; raises KeyError, TypeError or ValueError."""
+    account, played_item = stored["account"], stored.get("played_item")
+    if not isinstance(account, str) or not isinstance(played_item, str | None):
+        raise TypeError(f"{stored} is no change")
+    return Change(
+        account=account,
+        title=title_from_dict(stored["title"]),
+        queued_at=time_from_text(stored["queued_at"]),
+        played_item=played_item,
+        is_removal=bool(stored.get("is_removal")),
+    )
