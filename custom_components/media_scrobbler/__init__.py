@@ -32,6 +32,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) ->
     entry.runtime_data = runtime = scrobbler.runtime_of(entry)
     await runtime.async_load()
     if isinstance(runtime, Server) and (connection := runtime.connection) is not None:
+        scrobbler.history_sync.start(runtime)
         for viewer in scrobbler.viewers.values():
             entry.async_create_background_task(
                 hass, connection.enrichment.async_add_recent(viewer), "complete plays"

@@ -78,6 +78,24 @@ def async_note_cannot_mark(
 
 
 @callback
+def async_note_mass_unwatch(
+    hass: HomeAssistant, entry: ConfigEntry[Any], accounts: Iterable[str]
+) -> None:
+    """Open or close the issue about accounts of a server that differ too much.
+
+    `accounts` are lines, each of which says whose account it is and how much.
+    """
+    lines = "\n".join(accounts)
+    _note(
+        hass,
+        f"mass_unwatch_{entry.entry_id}",
+        "mass_unwatch" if lines else None,
+        {"server": entry.title, "accounts": lines},
+        severity=ir.IssueSeverity.WARNING,
+    )
+
+
+@callback
 def async_note_watchlist_sign_in(
     hass: HomeAssistant, entry: ConfigEntry[Any], *, is_rejected: bool
 ) -> None:

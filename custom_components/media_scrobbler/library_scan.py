@@ -14,13 +14,9 @@ from homeassistant.util import dt as dt_util
 
 from .const import CONF_NIGHTLY_SCAN, DOMAIN
 from .domain.library import Section
-from .domain.media_server import (
-    MediaServer,
-    MediaServerError,
-    ServerFailureError,
-    SignInError,
-)
+from .domain.media_server import MediaServer, MediaServerError, SignInError
 from .domain.title import MediaType
+from .library_pages import Pages
 from .library_updates import LibraryListener
 from .storage.library import LibraryScan
 from .storage.library_index import item_id
@@ -29,9 +25,6 @@ if TYPE_CHECKING:
     from .server import Server
 
 _LOGGER = logging.getLogger(__name__)
-
-PAGE_SIZE = 600
-"""Items asked for at once."""
 
 ATTEMPTS = 3
 """How often items of a kind are read while some of them go away."""
@@ -266,51 +259,19 @@ class LibraryScanner:
         What follows those has moved up then, perhaps over the edge of a page that was read
         already. If that happens time and again, rather too much is kept than too little.
         """
+        before = self._read
         known: set[str] = set()
         for _ in range(ATTEMPTS):
-            items, have_moved = await self._async_read_once(
-                client, scan, section, media_type
-            )
-            if not have_moved:
+            items: set[str] = set()
+            pages = Pages(client, section, media_type)
+            async for page in pages:
+                titles = [entry.title for entry in page.entries]
+                await scan.async_add(section, titles)
+                items.update(filter(None, map(item_id, titles)))
+                self._read = max(self._read, before + pages.read)
+                self._server.updates.send()
+            if not pages.have_moved:
                 for item in known - items:
                     scan.forget(item)
                 return
             known |= items
-
-    async def _async_read_once(
-        self,
-        client: MediaServer,
-        scan: LibraryScan,
-        section: Section,
-        media_type: MediaType,
-    ) -> tuple[set[str], bool]:
-        """Read all items of a kind, in the order in which they were added.
-
-        What is added meanwhile comes last. Returns the items, and whether others have gone
-        away: each page begins with the last item of the one before, if all is as it was.
-        """
-        before = self._read
-        items: set[str] = set()
-        last: str | None = None
-        have_moved = False
-        start, total = 0, None
-        while total is None or start < total:
-            first = max(0, start - 1)
-            page = await client.async_page(section, media_type, first, PAGE_SIZE)
-            end = first + page.size
-            if end <= start < page.total:
-                raise ServerFailureError
-            titles = [entry.title for entry in page.entries]
-            await scan.async_add(section, titles)
-            found = list(dict.fromkeys(filter(None, map(item_id, titles))))
-            # Where one cannot be understood, the first and the last may be others.
-            is_whole = 0 < page.size == len(found)
-            have_moved |= (total is not None and page.total < total) or (
-                is_whole and last is not None and last != found[0]
-            )
-            last = found[-1] if is_whole else None
-            items.update(found)
-            start, total = max(start, end), page.total
-            self._read = max(self._read, before + start)
-            self._server.updates.send()
-        return items, have_moved

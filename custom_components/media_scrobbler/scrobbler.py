@@ -41,6 +41,7 @@ from .domain.play import Source, SourceKind
 from .domain.rules import believed_time, is_identified
 from .domain.title import Title
 from .following import Following
+from .history_sync import HistorySync
 from .listeners import Listeners
 from .published import event_data, viewer_data
 from .recording import NOT_WRITTEN, Completion, Recorder, foremost
@@ -89,6 +90,7 @@ class Scrobbler:
         self.following = Following(hass, self.servers, self.viewers)
         self._listeners = Listeners(self.watchlists, self.following)
         self.watchlist_importer = WatchlistImporter(hass, self.watchlists, self.servers)
+        self.history_sync = HistorySync(hass, self.servers, self.viewers)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:

@@ -18,8 +18,10 @@ from homeassistant.helpers.event import async_track_time_change
 from homeassistant.util import dt as dt_util
 
 from . import ScrobblerConfigEntry
+from .domain.event import ServerType
 from .domain.title import MediaType
 from .entity import UpdatedEntity
+from .history_sync import SyncState
 from .library_scan import ScanState
 from .published import title_data
 from .scrobbler import DATA_SCROBBLER, Scrobbler
@@ -41,6 +43,8 @@ class ScrobblerSensorDescription[T](SensorEntityDescription):
     """Whether the value changes at midnight by itself."""
     needs_sign_in: bool = False
     """Whether only a server that was signed in to has the sensor."""
+    only_of: ServerType | None = None
+    """The type of server that has the sensor, if not every one."""
 
 
 def _last_watched(viewer: Viewer, _: Scrobbler) -> str | None:
@@ -219,6 +223,26 @@ SERVER_SENSORS: tuple[ScrobblerSensorDescription[Server], ...] = (
         needs_sign_in=True,
         value_fn=lambda server, _: server.scanner.progress,
     ),
+    ScrobblerSensorDescription(
+        key="history_sync",
+        translation_key="history_sync",
+        device_class=SensorDeviceClass.ENUM,
+        options=[state.value for state in SyncState],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        needs_sign_in=True,
+        only_of=ServerType.JELLYFIN,
+        value_fn=lambda server, scrobbler: scrobbler.history_sync.state(server).value,
+    ),
+    ScrobblerSensorDescription(
+        key="history_sync_progress",
+        translation_key="history_sync_progress",
+        native_unit_of_measurement=PERCENTAGE,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        needs_sign_in=True,
+        only_of=ServerType.JELLYFIN,
+        value_fn=lambda server, scrobbler: scrobbler.history_sync.progress(server),
+    ),
 )
 
 
@@ -238,7 +262,8 @@ async def async_setup_entry(
         async_add_entities(
             ScrobblerSensor(runtime, description, scrobbler)
             for description in SERVER_SENSORS
-            if runtime.is_signed_in or not description.needs_sign_in
+            if (runtime.is_signed_in or not description.needs_sign_in)
+            and description.only_of in (None, runtime.type)
         )
 
 

@@ -29,7 +29,11 @@ from .domain.outcome import Answer
 from .domain.play import Play
 from .domain.playback import Playback, PlaybackState, advance
 from .domain.title import same_title
-from .issues import async_note_cannot_mark, async_note_webhook_obstacle
+from .issues import (
+    async_note_cannot_mark,
+    async_note_mass_unwatch,
+    async_note_webhook_obstacle,
+)
 from .jellyfin import payload as jellyfin_payload
 from .library_scan import LibraryScanner
 from .library_updates import LibraryListener, LibraryUpdates
@@ -333,6 +337,7 @@ class Server:
         """Let go of timers and take back what has been said about the server."""
         async_note_webhook_obstacle(self._hass, self.entry, None)
         async_note_cannot_mark(self._hass, self.entry, is_forbidden=False)
+        async_note_mass_unwatch(self._hass, self.entry, ())
         self.updates.stop()
         self.outbox.tidy()
         self.scanner.cancel()

@@ -8,13 +8,14 @@ only after its stored title has been compared.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, tzinfo
 
 from ..domain.play import Play
 from ..domain.rules import viewing_window
 from ..domain.title import (
     PLAYABLE,
+    MediaType,
     Title,
     identities,
     is_exclusive,
@@ -115,6 +116,22 @@ class PlayIndex:
             for number in self._matches(title, identities(title))
             for row in self._rows(number)
         ]
+
+    def numbers(self, title: Title) -> list[int]:
+        """Return the numbers that a title goes by here, played or not."""
+        return self._matches(title, identities(title))
+
+    def count_besides(
+        self, numbers: Iterable[int], media_types: Collection[MediaType]
+    ) -> int:
+        """Return how many titles of some kinds have plays, without those of some numbers."""
+        kinds = {_TYPES[media_type] for media_type in media_types}
+        played = {
+            self._find(title)
+            for title, kind in zip(self._title, self._type, strict=False)
+            if kind in kinds
+        }
+        return len(played.difference(map(self._find, numbers)))
 
     def latest_part(self) -> int | None:
         """Return the part with the latest play."""

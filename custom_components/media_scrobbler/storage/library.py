@@ -398,7 +398,7 @@ class Library:
             self._save_later()
             for turn in batched(items.items(), _TURN, strict=False):
                 for item, title in turn:
-                    title = _with_show(title, shows)
+                    title = with_show(title, shows)
                     if self.index.row_of(item) is None:
                         added.append(title)
                     raw = self._contents.put(None, item, title)
@@ -691,7 +691,7 @@ class LibraryScan:
             if raw is None:
                 self.found.forget(item)
             else:
-                title = _with_show(_decoded(raw), self._shows)
+                title = with_show(_decoded(raw), self._shows)
                 self.found.put(None, item, title)
 
     def _take(self, section: str, titles: Iterable[Title]) -> list[tuple[str, bytes]]:
@@ -702,7 +702,7 @@ class LibraryScan:
             if item is None or self.found.index.row_of(item) is not None:
                 continue
             self._shows |= _shows({item: title})
-            title = _with_show(title, self._shows)
+            title = with_show(title, self._shows)
             taken.append((item, self.found.put(section, item, title)))
         return taken
 
@@ -759,7 +759,7 @@ def _shows(items: dict[str, Title]) -> dict[str, Title]:
     }
 
 
-def _with_show(title: Title, shows: dict[str, Title]) -> Title:
+def with_show(title: Title, shows: dict[str, Title]) -> Title:
     """Return a title with what is known of its show."""
     for item in title.show_items.values():
         if (show := shows.get(item)) is not None:

@@ -1,0 +1,80 @@
+"""Actions: bringing servers in step with histories."""
+
+from dataclasses import fields
+from typing import Any
+
+from homeassistant.core import ServiceCall, ServiceResponse
+from homeassistant.exceptions import HomeAssistantError
+import voluptuous as vol
+
+from .domain.event import ServerType
+from .history_sync import SyncResult
+from .scrobbler import DATA_SCROBBLER
+from .service_call import (
+    ATTR_SERVER,
+    SERVER_OPTIONAL,
+    VIEWER_OPTIONAL,
+    Action,
+    invalid,
+    servers_of,
+    viewers_of,
+)
+
+ATTR_ALLOW_MASS_UNWATCH = "allow_mass_unwatch"
+ATTR_DRY_RUN = "dry_run"
+
+_SYNC_JELLYFIN = vol.Schema(
+    {
+        **VIEWER_OPTIONAL,
+        **SERVER_OPTIONAL,
+        vol.Optional(ATTR_DRY_RUN, default=False): bool,
+        vol.Optional(ATTR_ALLOW_MASS_UNWATCH, default=False): bool,
+    }
+)
+
+
+async def _async_sync_jellyfin(call: ServiceCall) -> ServiceResponse:
+    """Bring one server after the other in step; returns what that came to in all."""
+    history_sync = call.hass.data[DATA_SCROBBLER].history_sync
+    viewers, dry_run = viewers_of(call), call.data[ATTR_DRY_RUN]
+    servers = [
+        server
+        for server in servers_of(call)
+        if server.type is ServerType.JELLYFIN
+        and (server.is_signed_in or ATTR_SERVER in call.data)
+    ]
+    if not servers:
+        raise invalid("no_jellyfin_server")
+    linked = [
+        server for server in servers if history_sync.has_accounts(server, viewers)
+    ]
+    if not linked:
+        raise invalid("no_jellyfin_account")
+    failed: HomeAssistantError | None = None
+    results: list[SyncResult] = []
+    for server in linked:
+        try:
+            results.append(
+                await history_sync.async_run(
+                    server,
+                    viewers,
+                    dry_run=dry_run,
+                    allow_mass_unwatch=call.data[ATTR_ALLOW_MASS_UNWATCH],
+                )
+            )
+        except HomeAssistantError as err:
+            # The other servers are brought in step all the same.
+            failed = err
+    if failed is not None:
+        raise failed
+    totals: dict[str, Any] = {}
+    for field in fields(SyncResult):
+        values = [getattr(result, field.name) for result in results]
+        if not isinstance(values[0], list):
+            totals[field.name] = sum(values)
+        elif dry_run:
+            totals[field.name] = [name for names in values for name in names]
+    return totals
+
+
+ACTIONS = (Action("sync_jellyfin", _async_sync_jellyfin, _SYNC_JELLYFIN),)
