@@ -29,12 +29,14 @@ class ReadAgainFlow(RepairsFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Read the files again; the issue stays if that still cannot be done."""
-        viewer = self.hass.data[DATA_SCROBBLER].viewers.get(self._entry_id)
+        scrobbler = self.hass.data[DATA_SCROBBLER]
+        viewer = scrobbler.viewers.get(self._entry_id)
         if viewer is None:
             return self.async_abort(reason="viewer_gone")
         errors: dict[str, str] = {}
         if user_input is not None:
             await viewer.async_load()
+            await scrobbler.watchlists.async_viewer_loaded(viewer)
             viewer.updates.send()
             if not viewer.unreadable:
                 return self.async_create_entry(data={})

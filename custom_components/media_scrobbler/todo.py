@@ -102,14 +102,19 @@ class WatchlistEntity(UpdatedEntity[Viewer], TodoListEntity):
         """Rename an item, check it off, or want it again."""
         uid = item.uid or ""
         known = self.runtime.watchlist.get(uid)
-        if known is not None and item.description != self._description(known):
+        # None is what a voice assistant sends.
+        if known is not None and item.description not in (
+            None,
+            self._description(known),
+        ):
             raise invalid("watchlist_description")
-        if item.summary is not None:
-            await self._watchlists.async_rename(self.runtime, uid, item.summary)
-        if item.status is not None:
-            await self._watchlists.async_set_done(
-                self.runtime, uid, done=item.status == TodoItemStatus.COMPLETED
-            )
+        await self._watchlists.async_update(
+            self.runtime,
+            uid,
+            text=item.summary or "",
+            # From an action it comes as the text.
+            done=item.status == TodoItemStatus.COMPLETED,
+        )
 
     @override
     async def async_delete_todo_items(self, uids: list[str]) -> None:

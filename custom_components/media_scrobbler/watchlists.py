@@ -8,7 +8,7 @@ from itertools import batched
 from typing import NamedTuple
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_now
 
@@ -20,14 +20,17 @@ from .domain.watchlist import (
     WatchlistItem,
     candidates,
     completed,
+    label,
     moved,
     renamed,
     typed_title,
+    wanted_again,
 )
 from .library_updates import show_of
 from .published import available_data
 from .server import Server
 from .storage.library import Changes
+from .storage.store import UnreadableStoreError
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
 
@@ -93,46 +96,41 @@ class Watchlists:
 
         Raises ServiceValidationError for what is no title or on the list already.
         """
-        try:
-            title = typed_title(text)
-        except ValueError as err:
-            raise _invalid("watchlist_no_title") from err
         now = dt_util.utcnow()
-        known = viewer.watchlist.find(title)
-        if known is not None:
-            if known.done_at is None:
-                raise _invalid("watchlist_present", title=text)
-            await self.async_set_done(viewer, known.uid, done=False)
-            return
-        item = WatchlistItem(
+        new = WatchlistItem(
             uid=ulid_now(),
-            title=title,
+            title=_typed(text),
             added_at=now,
             origin=Origin.MANUAL,
             kind_is_guessed=True,
         )
-        await self.async_change(viewer, lambda items: (*items, item))
 
-    async def async_rename(self, viewer: Viewer, uid: str, text: str) -> None:
-        """Take what a person has made of an item's text."""
-        try:
-            await self._async_replace(viewer, uid, lambda item: renamed(item, text))
-        except ValueError as err:
-            raise _invalid("watchlist_no_title") from err
+        def add(items: Items) -> Items:
+            # Nothing else changes the list meanwhile: what is found is what is there.
+            if (known := _twin(viewer, new)) is None:
+                return (*items, new)
+            if known.done_at is None:
+                raise _invalid("watchlist_present", title=label(known))
+            return _replaced(items, known.uid, lambda item: wanted_again(item, now))
 
-    async def async_set_done(self, viewer: Viewer, uid: str, *, done: bool) -> None:
-        """Check an item off, or want it again."""
+        await self.async_change(viewer, add)
+
+    async def async_update(
+        self, viewer: Viewer, uid: str, *, text: str, done: bool
+    ) -> None:
+        """Take what a person has made of an item's text, and whether it is done.
+
+        Raises ServiceValidationError for what is no title, or that of another item.
+        """
         now = dt_util.utcnow()
 
-        def change(item: WatchlistItem) -> WatchlistItem:
+        def update(item: WatchlistItem) -> WatchlistItem:
+            item = _renamed(viewer, item, text)
             if done == (item.done_at is not None):
                 return item
-            if done:
-                return replace(item, done_at=now)
-            # Wanted anew: what was watched before does not check it off again.
-            return replace(item, done_at=None, added_at=now)
+            return replace(item, done_at=now) if done else wanted_again(item, now)
 
-        await self._async_replace(viewer, uid, change)
+        await self.async_change(viewer, lambda items: _replaced(items, uid, update))
 
     async def async_delete(self, viewer: Viewer, uids: Collection[str]) -> None:
         """Take items off the list."""
@@ -150,19 +148,6 @@ class Watchlists:
         """Move an item behind another one, or to the top."""
         await self.async_change(viewer, lambda items: moved(items, uid, previous_uid))
 
-    async def _async_replace(
-        self,
-        viewer: Viewer,
-        uid: str,
-        change: Callable[[WatchlistItem], WatchlistItem],
-    ) -> None:
-        def replaced(items: Items) -> Items:
-            if all(item.uid != uid for item in items):
-                raise KeyError(uid)
-            return tuple(change(item) if item.uid == uid else item for item in items)
-
-        await self.async_change(viewer, replaced)
-
     async def async_change(
         self,
         viewer: Viewer,
@@ -172,14 +157,19 @@ class Watchlists:
         """Change a list, and see where that is which is new on it.
 
         `seen` is the state of the other side of an import. Raises ServiceValidationError
-        for an item that is not there, and HomeAssistantError where the list cannot be read
-        or written.
+        for an item that is not there, HomeAssistantError where the list cannot be read,
+        and StorageWriteError where it cannot be written: the change is made all the same,
+        and written later.
         """
         before = {item.uid: item for item in viewer.watchlist.items}
         try:
             await viewer.watchlist.async_change(change, seen=seen)
         except KeyError as err:
             raise _invalid("watchlist_item_gone") from err
+        except UnreadableStoreError as err:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="not_readable"
+            ) from err
         finally:
             # Also when it is in memory only, for now.
             viewer.updates.send()
@@ -459,6 +449,38 @@ class Watchlists:
                 )
             )
         viewer.updates.send()
+
+
+def _typed(text: str) -> Title:
+    try:
+        return typed_title(text)
+    except ValueError as err:
+        raise _invalid("watchlist_no_title") from err
+
+
+def _replaced(
+    items: Items, uid: str, change: Callable[[WatchlistItem], WatchlistItem]
+) -> Items:
+    """Return the items with one changed; raises KeyError if it is not there."""
+    if all(item.uid != uid for item in items):
+        raise KeyError(uid)
+    return tuple(change(item) if item.uid == uid else item for item in items)
+
+
+def _renamed(viewer: Viewer, item: WatchlistItem, text: str) -> WatchlistItem:
+    try:
+        new = renamed(item, text)
+    except ValueError as err:
+        raise _invalid("watchlist_no_title") from err
+    twin = _twin(viewer, new) if new is not item else None
+    if twin is not None and twin.uid != item.uid:
+        raise _invalid("watchlist_present", title=label(twin))
+    return new
+
+
+def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:
+    """Return the item of a list that another one is the same as."""
+    return next(filter(None, map(viewer.watchlist.find, candidates(item))), None)
 
 
 def _has_arrived(_item: WatchlistItem, _server: Server) -> bool:

@@ -466,6 +466,9 @@ async def test_removing(disk: Disk, watchlist: Watchlist) -> None:
     assert (watchlist.items, watchlist.unreadable) == ((), {})
     assert watchlist.find(movie(1)) is None
     assert watchlist.before("alice") == frozenset()
+    # Whatever was under way.
+    assert not await watchlist.async_change(to(item(1)))
+    assert (watchlist.items, disk.names()) == ((), [])
 
 
 async def test_a_thousand_items(

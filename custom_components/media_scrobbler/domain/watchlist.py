@@ -83,6 +83,14 @@ def renamed(item: WatchlistItem, text: str) -> WatchlistItem:
     )
 
 
+def wanted_again(item: WatchlistItem, now: datetime) -> WatchlistItem:
+    """Return a done item as one that is wanted anew from now on.
+
+    What was watched before does not check it off again, and it may arrive again.
+    """
+    return replace(item, done_at=None, added_at=now, announced_at=None)
+
+
 def candidates(item: WatchlistItem) -> tuple[Title, ...]:
     """Return the titles that an item may be, the likeliest first."""
     if not item.kind_is_guessed:

@@ -106,6 +106,7 @@ class Watchlist:
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._unreadable: str | None = None
         self._loaded = False
+        self._removed = False
         self._loading = asyncio.Lock()
         self._changing = asyncio.Lock()
 
@@ -178,6 +179,8 @@ class Watchlist:
         the guids that are on its list now. Both are written together, and on disk when
         this returns.
 
+        Nothing changes a list that has been removed.
+
         Raises UnreadableStoreError while the file cannot be read, whatever `change`
         raises, WatchlistFullError, and ValueError or TypeError for items that cannot be
         stored, all with nothing changed; StorageWriteError when it could not be written:
@@ -185,6 +188,8 @@ class Watchlist:
         """
         await self.async_load()
         async with self._changing:
+            if self._removed:
+                return False
             if self._unreadable:
                 raise UnreadableStoreError(self._unreadable)
             old = self._contents
@@ -211,6 +216,7 @@ class Watchlist:
     async def async_remove(self) -> None:
         """Remove the file, after any change that is under way."""
         async with self._changing:
+            self._removed = True
             await self._writer.async_remove()
             self._contents = _Contents()
             self._unreadable = None
