@@ -5,7 +5,9 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
+import pytest
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
@@ -19,11 +21,14 @@ from .common import (
     Plex,
     add_viewer,
     answer,
+    call,
     start_flow,
 )
 from .simulators.catalogue import LOW_WATER, PAPER_ORCHARD, THE_SALT_ROAD
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import PlexEvent
+from .simulators.plex_server import PlexStandIn
+from .wanted import add, sign_in
 
 REDACTED = "**REDACTED**"
 
@@ -140,3 +145,29 @@ async def test_viewer(
         "data": {"kind": "viewer", "person": REDACTED, "accounts": REDACTED},
         "options": {},
     }
+
+
+async def test_viewer_who_is_signed_in(
+    hass: HomeAssistant,
+    plex_net: PlexStandIn,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Of a watchlist and its imports there are numbers, of a sign-in that there is one."""
+    viewer = await add_viewer(hass, "Bob")
+    await sign_in(hass, viewer, plex_net, "bob")
+    token = viewer.data["account_token"]
+    plex_net.user("bob").add_to_watchlist(THE_SALT_ROAD)
+    await add(hass, viewer, "Dune (2021)")
+    await call(hass, "import_watchlist", viewer=viewer.entry_id)
+    plex_net.revoke("bob")
+    with pytest.raises(HomeAssistantError):
+        await call(hass, "import_watchlist", viewer=viewer.entry_id, dry_run=True)
+
+    found = await diagnostics(
+        hass, hass_client, viewer, [token, THE_SALT_ROAD.title, "dune", "bob"]
+    )
+    assert found["data"]["account_token"] == REDACTED
+    assert found["watchlist"] == 2
+    failed, imported = found["watchlist_imports"]
+    assert (failed["error"], failed["dry_run"]) == ("invalid_auth", True)
+    assert (imported["imported"], imported["unmatched"]) == (1, 0)

@@ -35,6 +35,7 @@ from .simulators.catalogue import (
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import PlexEvent
 from .texts import placeholders, text
+from .wanted import add
 
 NOON = datetime(2026, 6, 7, 12, tzinfo=UTC)
 
@@ -441,6 +442,9 @@ MOVIE = {"media_type": "movie", "title": "Home video"}
         ("update_play", {"play_id": "x"}),
         ("remove_play", {"play_id": "x"}),
         ("rate", MOVIE),
+        ("get_watchlist", {}),
+        ("get_watchlist_imports", {}),
+        ("import_watchlist", {"dry_run": True}),
     ],
 )
 async def test_viewer_not_found(
@@ -609,3 +613,35 @@ async def test_unreadable(hass: HomeAssistant, plex: Plex) -> None:
         hass, "remove_play", viewer=viewer.entry_id, play_id=play["play_id"]
     )
     assert found[0] == "play_not_found"
+
+
+async def test_watchlists(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> None:
+    """The watchlists of all viewers are returned unless one is named."""
+    assert await call(hass, "get_watchlist") == {"items": []}
+    assert await call(hass, "get_watchlist_imports") == {"imports": []}
+    other = await add_viewer(hass, "Otto")
+    await add(hass, viewer, "Dune (2021)")
+    await add(hass, other, "Dark Water", "Dune (2021)")
+
+    def shown(response: dict[str, Any]) -> list[tuple[str, str]]:
+        return [(item["viewer"], item["title"]) for item in response["items"]]
+
+    ottos = [("Otto", "Dark Water"), ("Otto", "Dune")]
+    assert shown(await call(hass, "get_watchlist")) == [("Vera", "Dune"), *ottos]
+    response = await call(hass, "get_watchlist", viewer=other.entry_id)
+    assert shown(response) == ottos
+
+
+@pytest.mark.parametrize("action", ["get_watchlist", "import_watchlist"])
+async def test_watchlist_input(
+    hass: HomeAssistant, viewer: ConfigEntry[Any], action: str
+) -> None:
+    """What is no field, or no value of one, is refused."""
+    wrong: list[dict[str, Any]] = [
+        {"viewer": []},
+        {"dry_run": "perhaps"},
+        {"list": "x"},
+    ]
+    for data in wrong:
+        with pytest.raises(vol.Invalid):
+            await call(hass, action, **data)

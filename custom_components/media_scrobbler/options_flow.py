@@ -202,10 +202,10 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
     async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:
         """Keep the token; whose it is has been asked, so that it is known to be good."""
         await PlexAccount(self.hass, token).async_party()
-        async_note_watchlist_sign_in(self.hass, self.config_entry, is_rejected=False)
         return await self._async_keep(token)
 
     async def _async_keep(self, token: str | None) -> ConfigFlowResult:
+        """Keep a token instead of the one that there was, or none."""
         entry = self.config_entry
         data = {
             key: value for key, value in entry.data.items() if key != CONF_ACCOUNT_TOKEN
@@ -214,6 +214,8 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
             data[CONF_ACCOUNT_TOKEN] = token
         await async_sign_out_viewer(self.hass, entry, besides=token)
         self.hass.config_entries.async_update_entry(entry, data=data)
+        # Whatever was wrong with the one that there was.
+        async_note_watchlist_sign_in(self.hass, entry, is_rejected=False)
         return self.async_create_entry(data=dict(entry.options))
 
     @override
