@@ -78,10 +78,15 @@ class AcceptWatchlistFlow(RepairsFlow):
         if user_input is not None:
             try:
                 await scrobbler.watchlist_importer.async_run(
-                    viewer, trigger=Trigger.ACTION, accept_shrunk=True
+                    viewer,
+                    trigger=Trigger.ACTION,
+                    accepted=int(self._counts["now"]),
                 )
-            except HomeAssistantError:
+            except HomeAssistantError as err:
                 errors["base"] = "import_failed"
+                if err.translation_key == "watchlist_shrunk":
+                    errors["base"] = "shrunk_further"
+                    self._counts |= err.translation_placeholders or {}
             else:
                 return self.async_create_entry(data={})
         return self.async_show_form(

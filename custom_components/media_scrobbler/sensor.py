@@ -97,6 +97,7 @@ def _last_import_attributes(viewer: Viewer) -> dict[str, Any]:
         return {}
     return {
         "trigger": run.trigger.value,
+        "dry_run": run.dry_run,
         "imported": run.imported,
         "already_present": run.already_present,
         "unmatched": len(run.unmatched),

@@ -27,7 +27,11 @@ from .const import (
 )
 from .domain.play import Play, Source
 from .domain.title import PLAYABLE, Title
-from .issues import async_note_storage_trouble
+from .issues import (
+    async_note_storage_trouble,
+    async_note_watchlist_shrunk,
+    async_note_watchlist_sign_in,
+)
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.history import History, Recorded
@@ -291,9 +295,11 @@ class Viewer:
 
     @callback
     def stop(self) -> None:
-        """Let go of timers and take back what has been said about files."""
+        """Let go of timers and take back what has been said to be wrong."""
         self.updates.stop()
         async_note_storage_trouble(self._hass, self.entry, failing=False, unreadable={})
+        async_note_watchlist_sign_in(self._hass, self.entry, is_rejected=False)
+        async_note_watchlist_shrunk(self._hass, self.entry)
 
     async def async_remove(self) -> None:
         """Remove everything that is stored."""

@@ -11,10 +11,11 @@ from .published import run_data, viewer_data, watchlist_item_data
 from .scrobbler import DATA_SCROBBLER
 from .service_call import ATTR_VIEWER, VIEWER_OPTIONAL, Action, invalid, viewers_of
 from .storage.import_log import Trigger
+from .watchlist_import import Imported
 
 ATTR_DRY_RUN = "dry_run"
 
-_GET_WATCHLIST = vol.Schema(VIEWER_OPTIONAL)
+_READ = vol.Schema(VIEWER_OPTIONAL)
 _IMPORT_WATCHLIST = vol.Schema(
     {**VIEWER_OPTIONAL, vol.Optional(ATTR_DRY_RUN, default=False): bool}
 )
@@ -50,6 +51,7 @@ async def _async_get_watchlist_imports(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_import_watchlist(call: ServiceCall) -> ServiceResponse:
+    """Import one list after the other; returns what came of all of them."""
     importer = call.hass.data[DATA_SCROBBLER].watchlist_importer
     viewers = [
         viewer
@@ -58,29 +60,34 @@ async def _async_import_watchlist(call: ServiceCall) -> ServiceResponse:
     ]
     if not viewers:
         raise invalid("no_plex_account_at_all")
-    imported = [
-        await importer.async_run(
-            viewer, trigger=Trigger.ACTION, dry_run=call.data[ATTR_DRY_RUN]
-        )
-        for viewer in viewers
-    ]
-    response: dict[str, Any] = {
+    failed: HomeAssistantError | None = None
+    imported: list[Imported] = []
+    for viewer in viewers:
+        try:
+            imported.append(
+                await importer.async_run(
+                    viewer, trigger=Trigger.ACTION, dry_run=call.data[ATTR_DRY_RUN]
+                )
+            )
+        except HomeAssistantError as err:
+            # The lists of the others are imported all the same.
+            failed = err
+    if failed is not None:
+        raise failed
+    return {
         "imported": sum(each.run.imported for each in imported),
         "already_present": sum(each.run.already_present for each in imported),
         "unmatched": [name for each in imported for name in each.run.unmatched],
         "items": [name for each in imported for name in each.titles],
     }
-    return response
 
 
 ACTIONS = (
-    Action(
-        "get_watchlist", _async_get_watchlist, _GET_WATCHLIST, SupportsResponse.ONLY
-    ),
+    Action("get_watchlist", _async_get_watchlist, _READ, SupportsResponse.ONLY),
     Action(
         "get_watchlist_imports",
         _async_get_watchlist_imports,
-        _GET_WATCHLIST,
+        _READ,
         SupportsResponse.ONLY,
     ),
     Action("import_watchlist", _async_import_watchlist, _IMPORT_WATCHLIST),

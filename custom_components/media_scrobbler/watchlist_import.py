@@ -7,26 +7,32 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
 from time import monotonic
+from weakref import WeakKeyDictionary
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_now
 
 from .const import CONF_ACCOUNT_TOKEN, DOMAIN
 from .domain.media_server import ItemGoneError, MediaServerError, SignInError
+from .domain.title import Title
 from .domain.watchlist import WatchlistItem, candidates, label
-from .domain.watchlist_sync import Plan, Remote, is_suspicious, plan
+from .domain.watchlist_sync import Plan, Remote, is_suspicious, learnt, plan
 from .issues import async_note_watchlist_shrunk, async_note_watchlist_sign_in
 from .plex.account import PlexAccount
 from .plex.client import PlexClient
 from .server import Server
 from .storage.import_log import Run, Trigger
+from .storage.writer import StorageWriteError
 from .viewer import Viewer
 from .watchlists import Items, Watchlists
 
 _LOGGER = logging.getLogger(__name__)
+
+START_DELAY = timedelta(minutes=1)
+"""How long an import that is overdue waits, so that Home Assistant and servers have started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,20 @@ class Imported:
     titles: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A title that was only here, and its entry at Plex."""
+
+    here: Title
+    there: Remote
+
+
 @dataclass(slots=True)
 class _Progress:
-    """What an import has come to so far, for the log of a run that ends early as well."""
+    """What an import has come to so far, for the log of a run that ends early as well.
+
+    `plan` is what has been done here, or would be in a dry run.
+    """
 
     plan: Plan | None = None
     unmatched: list[str] = field(default_factory=list)
@@ -60,7 +77,7 @@ class WatchlistImporter:
         self._hass = hass
         self._watchlists = watchlists
         self._servers = servers
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakKeyDictionary[Viewer, asyncio.Lock] = WeakKeyDictionary()
 
     def account_of(self, viewer: Viewer) -> PlexAccount | None:
         """Return the account at plex.tv that is the viewer's, if somebody has signed in to it.
@@ -82,22 +99,41 @@ class WatchlistImporter:
 
     @callback
     def start(self, viewer: Viewer) -> None:
-        """Repeat the import while the entry is loaded, if that is wanted."""
-        if not (hours := viewer.import_interval):
+        """Repeat the import while the entry is loaded, if that is wanted.
+
+        It is counted from the last import: restarts do not put off the next one.
+        """
+        if not viewer.import_interval:
             return
+        interval = timedelta(hours=viewer.import_interval)
+        cancel: CALLBACK_TYPE
 
         async def run(_now: datetime) -> None:
+            schedule(interval)
             try:
                 await self.async_run(viewer, trigger=Trigger.TIMER)
             except HomeAssistantError as err:
                 # It is in the log of imports, and on the sensor.
                 _LOGGER.debug("The watchlist was not imported: %s", err)
 
-        viewer.entry.async_on_unload(
-            async_track_time_interval(
-                self._hass, run, timedelta(hours=hours), cancel_on_shutdown=True
-            )
-        )
+        job = HassJob(run, f"{DOMAIN} import", cancel_on_shutdown=True)
+
+        @callback
+        def schedule(delay: timedelta) -> None:
+            nonlocal cancel
+            cancel = async_call_later(self._hass, delay, job)
+
+        @callback
+        def stop() -> None:
+            cancel()
+
+        delay = START_DELAY
+        last = next((each.at for each in viewer.imports.runs if not each.dry_run), None)
+        if last is not None:
+            delay = max(last + interval - dt_util.utcnow(), START_DELAY)
+        # Whatever the clock has said before.
+        schedule(min(delay, interval))
+        viewer.entry.async_on_unload(stop)
 
     async def async_run(
         self,
@@ -105,30 +141,39 @@ class WatchlistImporter:
         *,
         trigger: Trigger,
         dry_run: bool = False,
-        accept_shrunk: bool = False,
+        accepted: int | None = None,
     ) -> Imported:
         """Import a viewer's watchlist; returns what came of it, which is logged.
 
-        `dry_run` says what would happen. `accept_shrunk` believes a list that has shrunk by
-        half or more. Raises ServiceValidationError without an account, and
-        HomeAssistantError when Plex fails or the list cannot be written: what was on the
-        list is on it then.
+        `dry_run` says what would happen. `accepted` is how many titles somebody has said to
+        be right: a list that has shrunk is believed if there are no fewer.
+
+        Raises ServiceValidationError without an account, and HomeAssistantError when Plex
+        fails, the list cannot be read, or the entry is unloaded meanwhile: the list is as it
+        was then. When it cannot be written what was imported is on it nevertheless.
         """
-        if (account := self.account_of(viewer)) is None:
-            raise ServiceValidationError(
-                translation_domain=DOMAIN,
-                translation_key="no_plex_account",
-                translation_placeholders={"viewer": viewer.name},
+        task = viewer.entry.async_create_background_task(
+            self._hass,
+            self._async_run(viewer, trigger, dry_run, accepted),
+            f"{DOMAIN} import",
+        )
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise HomeAssistantError(
+                translation_domain=DOMAIN, translation_key="import_interrupted"
             )
-        lock = self._locks.setdefault(viewer.entry.entry_id, asyncio.Lock())
-        async with lock:
+        return task.result()
+
+    async def _async_run(
+        self, viewer: Viewer, trigger: Trigger, dry_run: bool, accepted: int | None
+    ) -> Imported:
+        async with self._locks.setdefault(viewer, asyncio.Lock()):
             at, began = dt_util.utcnow(), monotonic()
             progress = _Progress()
-            error: str | None = None
+            error: str | None = "interrupted"
             try:
-                await self._async_import(
-                    viewer, account, progress, dry_run, accept_shrunk
-                )
+                done = await self._async_import(viewer, progress, dry_run, accepted)
+                error = None
             except MediaServerError as err:
                 error = err.reason
                 if isinstance(err, SignInError):
@@ -150,42 +195,30 @@ class WatchlistImporter:
                 )
                 viewer.imports.add(run)
                 viewer.updates.send()
-            assert progress.plan is not None
-            return Imported(run, tuple(map(label, progress.plan.imported)))
+            return Imported(run, tuple(map(label, done.imported)))
 
     async def _async_import(
-        self,
-        viewer: Viewer,
-        account: PlexAccount,
-        progress: _Progress,
-        dry_run: bool,
-        accept_shrunk: bool,
-    ) -> None:
-        entry = viewer.entry
+        self, viewer: Viewer, progress: _Progress, dry_run: bool, accepted: int | None
+    ) -> Plan:
+        account = self._account(viewer)
         await viewer.watchlist.async_load()
-        party = await account.async_party()
-        account_id = party.id or ""
-        there = await account.async_watchlist()
-        async_note_watchlist_sign_in(self._hass, entry, is_rejected=False)
-        before = viewer.watchlist.before(account_id)
-        if is_suspicious(len(there), len(before)) and not accept_shrunk:
-            async_note_watchlist_shrunk(self._hass, entry, (len(before), len(there)))
+        if viewer.watchlist.unreadable:
             raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="watchlist_shrunk",
-                translation_placeholders={
-                    "before": str(len(before)),
-                    "now": str(len(there)),
-                },
+                translation_domain=DOMAIN, translation_key="not_readable"
             )
-        async_note_watchlist_shrunk(self._hass, entry)
+        account_id = (await account.async_party()).id or ""
+        there = await account.async_watchlist()
+        async_note_watchlist_sign_in(self._hass, viewer.entry, is_rejected=False)
+        before = viewer.watchlist.before(account_id)
+        self._check(viewer, len(there), len(before), accepted)
+        both_ways = viewer.syncs_both_ways
 
         def planned(items: Items, remotes: Iterable[Remote]) -> Plan:
             return plan(
                 items,
                 remotes,
                 before,
-                both_ways=viewer.syncs_both_ways,
+                both_ways=both_ways,
                 now=dt_util.utcnow(),
                 new_uid=ulid_now,
             )
@@ -194,83 +227,141 @@ class WatchlistImporter:
             items = viewer.watchlist.items
             return await self._hass.async_add_executor_job(planned, items, remotes)
 
-        # The list at Plex has no ids of anybody else's: only what is new is asked for.
-        new = {item.title.ids["plex"] for item in (await async_planned(there)).imported}
-        ids = await account.async_external_ids(
-            [remote for remote in there if remote.guid in new]
+        remotes = await _async_with_ids(
+            account, there, (await async_planned(there)).imported
         )
-        remotes = [
-            replace(
-                remote,
-                title=replace(
-                    remote.title, ids=remote.title.ids | ids.get(remote.guid, {})
-                ),
-            )
-            for remote in there
-        ]
-        progress.plan = await async_planned(remotes)
+        final = await async_planned(remotes)
         progress.unmatched = [
             label(item)
-            for item in progress.plan.imported
+            for item in final.imported
             if not item.title.ids.keys() - {"plex"}
         ]
         if dry_run:
-            progress.removed_there = len(progress.plan.remove_there)
-            progress.added_there = len(progress.plan.add_there)
-            return
+            progress.removed_there = len(final.remove_there)
+            progress.added_there = len(final.add_there)
+            progress.plan = final
+            return final
+
         # There first: what fails there is tried again the next time, since both sides are
         # compared with the state that is written last.
-        guids = {remote.guid for remote in there}
-        for remote in progress.plan.remove_there:
+        seen = {remote.guid for remote in there}
+        for remote in final.remove_there:
             with suppress(ItemGoneError):
                 await account.async_remove_from_watchlist(remote.guid)
-            guids.discard(remote.guid)
             progress.removed_there += 1
-        added = await self._async_add_there(account, progress)
+            seen.discard(remote.guid)
+            before -= {remote.guid}
+            # At once: if it ended here, so much could be missing there the next time that
+            # it would not be believed.
+            await viewer.watchlist.async_change(tuple, seen=(account_id, before))
+        remotes = [remote for remote in remotes if remote.guid in seen]
+        matches = await _async_add_there(account, final.add_there, seen, progress)
+        # What has just been put there has not been removed there.
+        before -= {match.there.guid for match in matches.values()}
 
-        def change(items: Items) -> Iterable[WatchlistItem]:
+        def change(items: Items) -> Items:
             # Anew: the list may have been changed while Plex was asked.
-            progress.plan = planned(items, remotes)
-            return [
-                _with_guid(item, added[item.uid]) if item.uid in added else item
-                for item in progress.plan.items
-            ]
+            nonlocal final
+            final = planned(tuple(_matched(item, matches) for item in items), remotes)
+            return final.items
 
-        await self._watchlists.async_change(
-            viewer, change, seen=(account_id, guids | set(added.values()))
+        try:
+            await self._watchlists.async_change(viewer, change, (account_id, seen))
+        except StorageWriteError:
+            progress.plan = final
+            raise
+        progress.plan = final
+        return final
+
+    def _account(self, viewer: Viewer) -> PlexAccount:
+        if (account := self.account_of(viewer)) is None:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="no_plex_account",
+                translation_placeholders={"viewer": viewer.name},
+            )
+        return account
+
+    def _check(
+        self, viewer: Viewer, now: int, before: int, accepted: int | None
+    ) -> None:
+        """Raise HomeAssistantError for a list that has shrunk too much to be believed."""
+        if not is_suspicious(now, before) or (accepted is not None and now >= accepted):
+            async_note_watchlist_shrunk(self._hass, viewer.entry)
+            return
+        async_note_watchlist_shrunk(self._hass, viewer.entry, (before, now))
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="watchlist_shrunk",
+            translation_placeholders={"before": str(before), "now": str(now)},
         )
 
-    async def _async_add_there(
-        self, account: PlexAccount, progress: _Progress
-    ) -> dict[str, str]:
-        """Put on the list at Plex what is only here; returns the GUIDs by item."""
-        assert progress.plan is not None
-        added: dict[str, str] = {}
-        for item in progress.plan.add_there:
-            guid = item.title.ids.get("plex") or await self._async_match(account, item)
-            try:
-                if guid is not None:
-                    await account.async_add_to_watchlist(str(guid))
-            except ItemGoneError:
-                guid = None
-            if guid is None:
-                progress.unmatched.append(label(item))
-            else:
-                added[item.uid] = str(guid)
+
+async def _async_with_ids(
+    account: PlexAccount, there: Iterable[Remote], new: Iterable[WatchlistItem]
+) -> list[Remote]:
+    """Return the entries at Plex, with the ids of what is new in other databases.
+
+    The list at Plex has no ids but Plex's own, and to ask for them takes its time.
+    """
+    guids = {item.title.ids["plex"] for item in new}
+    ids = await account.async_external_ids(
+        [remote for remote in there if remote.guid in guids]
+    )
+    return [
+        replace(
+            remote,
+            title=replace(
+                remote.title, ids=remote.title.ids | ids.get(remote.guid, {})
+            ),
+        )
+        for remote in there
+    ]
+
+
+async def _async_add_there(
+    account: PlexAccount,
+    items: Iterable[WatchlistItem],
+    seen: set[str],
+    progress: _Progress,
+) -> dict[str, _Match]:
+    """Put on the list at Plex what is only here; returns what was found, by item.
+
+    `seen` are the guids that are there, and becomes those that are there afterwards.
+    """
+    matches: dict[str, _Match] = {}
+    for item in items:
+        remote = await _async_find(account, item)
+        try:
+            if remote is not None and remote.guid not in seen:
+                await account.async_add_to_watchlist(remote.guid)
                 progress.added_there += 1
-        return added
+        except ItemGoneError:
+            remote = None
+        if remote is None:
+            progress.unmatched.append(label(item))
+        else:
+            seen.add(remote.guid)
+            matches[item.uid] = _Match(item.title, remote)
+    return matches
 
-    async def _async_match(
-        self, account: PlexAccount, item: WatchlistItem
-    ) -> str | None:
-        for title in candidates(item):
-            if (guid := await account.async_match(title)) is not None:
-                return guid
-        return None
+
+async def _async_find(account: PlexAccount, item: WatchlistItem) -> Remote | None:
+    """Return what Plex has for the title of an item, if that is certain."""
+    if (guid := item.title.ids.get("plex")) is not None:
+        return Remote(str(guid), item.title, item.poster)
+    for title in candidates(item):
+        if (remote := await account.async_match(title)) is not None:
+            return remote
+    return None
 
 
-def _with_guid(item: WatchlistItem, guid: str) -> WatchlistItem:
-    return replace(item, title=replace(item.title, ids=item.title.ids | {"plex": guid}))
+def _matched(item: WatchlistItem, matches: Mapping[str, _Match]) -> WatchlistItem:
+    """Return an item with what Plex knows of it, unless it has been renamed meanwhile."""
+    match = matches.get(item.uid)
+    if match is None or match.here != item.title:
+        return item
+    return learnt(item, match.there)
 
 
 def _finished(
@@ -281,16 +372,16 @@ def _finished(
     dry_run: bool,
     error: str | None,
 ) -> Run:
-    plan_ = progress.plan if error is None else None
+    done = progress.plan
     return Run(
         at=at,
         duration=duration,
         trigger=trigger,
         dry_run=dry_run,
-        imported=len(plan_.imported) if plan_ else 0,
-        already_present=plan_.already_present if plan_ else 0,
+        imported=len(done.imported) if done else 0,
+        already_present=done.already_present if done else 0,
         unmatched=tuple(progress.unmatched),
-        removed_here=len(plan_.removed_here) if plan_ else 0,
+        removed_here=len(done.removed_here) if done else 0,
         removed_there=progress.removed_there,
         added_there=progress.added_there,
         error=error,

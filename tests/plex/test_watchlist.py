@@ -57,6 +57,11 @@ def guid_of(title: Movie | Show) -> str:
     return f"plex://{kind}/{plex_id(title)}"
 
 
+async def matched(account: PlexAccount, title: Title) -> str | None:
+    found = await account.async_match(title)
+    return None if found is None else found.guid
+
+
 def entries_of(*titles: Movie | Show) -> list[Remote]:
     return [
         Remote(
@@ -351,7 +356,7 @@ async def test_match(
     found: Movie | Show | None,
 ) -> None:
     """A title is found by an id, else by its name and year."""
-    assert await account.async_match(title) == (found and guid_of(found))
+    assert await matched(account, title) == (found and guid_of(found))
 
 
 async def test_match_that_is_not_certain(
@@ -362,7 +367,7 @@ async def test_match_that_is_not_certain(
     plex_at_home.discover.titles.append(remake)
     salt_road = Title(media_type=MOVIE, title="The Salt Road")
     assert await account.async_match(salt_road) is None
-    assert await account.async_match(replace(salt_road, year=1971)) == guid_of(remake)
+    assert await matched(account, replace(salt_road, year=1971)) == guid_of(remake)
     body = answer(item(title="The Salt Roads", year=2019), item(type="artist"))
     with plex_at_home.discover.faults.answer(body, path=MATCHES):
         assert await account.async_match(replace(salt_road, year=2019)) is None

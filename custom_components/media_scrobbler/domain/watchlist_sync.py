@@ -80,7 +80,7 @@ def plan(
         if remote is None:
             remote = next(filter(None, map(by_title.find, candidates(item))), None)
         if remote is not None:
-            item = _learnt(item, remote)
+            item = learnt(item, remote)
             matched.add(remote.guid)
             present.add(item.title, item)
         elif both_ways and item.done_at is None:
@@ -134,7 +134,7 @@ def _guid(item: WatchlistItem) -> str | None:
     return None if guid is None else str(guid)
 
 
-def _learnt(item: WatchlistItem, remote: Remote) -> WatchlistItem:
+def learnt(item: WatchlistItem, remote: Remote) -> WatchlistItem:
     """Return an item with what its entry knows; the entry's guid may be another by now."""
     known = completed(item, remote.title)
     return replace(

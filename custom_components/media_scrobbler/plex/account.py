@@ -206,8 +206,8 @@ class PlexAccount:
                     )
         return found
 
-    async def async_match(self, title: Title) -> str | None:
-        """Return Plex's own id of a movie or show, None if that is not certain."""
+    async def async_match(self, title: Title) -> Remote | None:
+        """Return what a movie or show would be on a watchlist, None if it is not certain."""
         return await self._caller.async_call(
             lambda: watchlist.find(self._catalogue, title)
         )

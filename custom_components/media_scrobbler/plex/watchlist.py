@@ -103,8 +103,8 @@ def _ids(api: Api, guids: Sequence[str]) -> dict[str, Ids]:
     return found
 
 
-def find(api: Api, title: Title) -> str | None:
-    """Return the guid of a movie or show by an external id, else by its name and year.
+def find(api: Api, title: Title) -> Remote | None:
+    """Return what Plex has for a movie or show by an external id, else by name and year.
 
     A name must be exactly that of one title alone.
     """
@@ -114,18 +114,18 @@ def find(api: Api, title: Title) -> str | None:
         if value := title.ids.get(source):
             found = _matches(api, title.media_type, {"guid": f"{source}://{value}"})
             if found:
-                return found[0].guid
+                return found[0]
     if title.title is None:
         return None
     hints: dict[str, str | int] = {"title": title.title}
     if title.year is not None:
         hints["year"] = title.year
-    guids = {
-        match.guid
+    named = {
+        match.guid: match
         for match in _matches(api, title.media_type, hints)
         if _same_name(title, match.title)
     }
-    return guids.pop() if len(guids) == 1 else None
+    return next(iter(named.values())) if len(named) == 1 else None
 
 
 def _matches(

@@ -41,7 +41,8 @@ class Trigger(StrEnum):
 class Run:
     """One import, begun at a time in UTC; `duration` is in seconds.
 
-    `unmatched` names what could not be found at Plex, `error` says why the import failed.
+    `unmatched` names what was imported but has no id that others know as well, and what
+    could not be found at Plex. `error` says why the import failed.
     """
 
     at: datetime
