@@ -11,24 +11,15 @@ Chromium comes from PATH. It reaches this Home Assistant and nothing else.
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 import re
-import shutil
 import signal
 import sys
 import tempfile
 import time
 from typing import Any
 
-from playwright.async_api import (
-    Error as PlaywrightError,
-    Locator,
-    Page,
-    async_playwright,
-    expect,
-)
+from playwright.async_api import Error as PlaywrightError, Page, expect
 
 from tests.simulators.catalogue import (
     LOW_WATER,
@@ -40,17 +31,30 @@ from tests.simulators.catalogue import (
     stable_hex,
 )
 from tests.simulators.jellyfin_server import JellyfinStandIn
+from tests.simulators.library import Library
 from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
-from tests.texts import english, text
+from tests.simulators.plex_server import PlexStandIn
+from tests.texts import text
 
+from .browser_pages import (
+    NAME,
+    Album,
+    BrowserError,
+    Pages,
+    browser_page,
+    entity_name,
+    event_name,
+    short,
+)
+from .browser_watchlist import WatchlistWalk
 from .demo import ALICE_AT_PLEX, CAROL_AT_PLEX, CAROLS_PHONE
 from .home_assistant import LiveHomeAssistant, LiveHomeAssistantError
 from .report import DOMAIN, Report
+from .waiting import until
 
 BOB_AT_PLEX = PlexAccount.home_user("bob")
 BOBS_TABLET = PlexPlayer("Bob's tablet", "51f0c6de8b7a4932")
 
-NAME = "Media Scrobbler"
 SERVER = "Living room server"
 VIEWER = "Alice"
 PERSON = "Demo"
@@ -58,61 +62,8 @@ ALICE_LABEL = f"{ALICE_AT_PLEX.title} ({SERVER})"
 BOB_LABEL = f"{BOB_AT_PLEX.title} ({SERVER})"
 CAROL_LABEL = f"{CAROL_AT_PLEX.title} ({SERVER})"
 
-TIMEOUT = 20.0
-_POLL_INTERVAL = 0.1
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--no-first-run",
-    # Pages have links and pictures on the internet, which is none of our business.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
-
-# All text that is shown, with that in shadow roots, without that in editors of code.
-_SHOWN_TEXT = """
-(root) => {
-  const found = [];
-  const walk = (parent) => {
-    for (const node of parent.childNodes) {
-      if (node.nodeType === Node.TEXT_NODE) {
-        found.push(node.data);
-      } else if (node.nodeType === Node.ELEMENT_NODE) {
-        if (["STYLE", "SCRIPT", "TEMPLATE", "HA-CODE-EDITOR"].includes(node.tagName)) continue;
-        const style = getComputedStyle(node);
-        if (style.display === "none" || style.visibility === "hidden") continue;
-        if (node.shadowRoot) walk(node.shadowRoot);
-        walk(node);
-      }
-    }
-  };
-  if (root.shadowRoot) walk(root.shadowRoot);
-  walk(root);
-  return found.join("\\n");
-}
-"""
-
-# Whether every picture on the page is there, or cannot be had.
-_PICTURES_LOADED = """
-() => {
-  const loaded = (parent) => [...parent.querySelectorAll("*")].every((element) =>
-    (element.tagName !== "IMG" || element.complete) &&
-    (!element.shadowRoot || loaded(element.shadowRoot)));
-  return loaded(document);
-}
-"""
-
-
-class BrowserError(Exception):
-    """A page did not show what it should."""
-
-
-class Walk:
+class Walk(Pages):
     """The way through the pages."""
 
     def __init__(
@@ -120,19 +71,17 @@ class Walk:
         hass: LiveHomeAssistant,
         page: Page,
         report: Report,
-        pictures: Path,
+        album: Album,
+        plex_tv: PlexStandIn,
         jellyfin_server: JellyfinStandIn,
     ) -> None:
         """Start before the login page."""
-        self.hass = hass
+        super().__init__(hass, page, report, album)
+        self.plex_tv = plex_tv
         self.jellyfin_server = jellyfin_server
         self.olga = jellyfin_server.add_user("Olga", administrator=True)
         self.erik = jellyfin_server.add_user("Erik")
         jellyfin_server.add_user("Guest room")
-        self.page = page
-        self.report = report
-        self.pictures = pictures
-        self.taken = 0
         self.url = ""
         self.plex = PlexServer(
             name=SERVER,
@@ -143,6 +92,16 @@ class Walk:
     async def run(self) -> None:
         """Walk, and stop where the way ends before it should."""
         heading = "Nowhere"
+        watchlist = WatchlistWalk(
+            self.hass,
+            self.page,
+            self.report,
+            self.album,
+            viewer=VIEWER,
+            server=SERVER,
+            plex=self.plex_tv,
+            jellyfin=self.jellyfin_server,
+        )
         try:
             for heading, part in (
                 ("Signing in", self.sign_in),
@@ -162,17 +121,18 @@ class Walk:
                 ("Actions", self.actions),
                 ("Signing in to a Jellyfin server", self.quick_connect),
                 ("What those watch who were chosen there", self.chosen_viewers),
+                *watchlist.parts,
                 ("The log", self.log),
                 ("A history that cannot be read", self.repair),
             ):
                 self.report.heading(heading)
                 await part()
         except (AssertionError, PlaywrightError, BrowserError) as err:
-            picture = await self._picture_of_failure()
+            picture = await self.picture_of_failure()
             self.report.check(
                 False,
                 heading,
-                f"{_short(err)}\n         at {self.page.url}, see {picture}",
+                f"{short(err)}\n         at {self.page.url}, see {picture}",
             )
 
     # The parts of the way
@@ -220,7 +180,7 @@ class Walk:
         await flow.get_by_role("button", name="Skip and finish").click()
         await self.flow_is_over()
         await self.see(
-            page, "Plex Media Server", _entity("sensor", "last_webhook"), "Unknown"
+            page, "Plex Media Server", entity_name("sensor", "last_webhook"), "Unknown"
         )
         await self.picture("The new server's page")
 
@@ -295,7 +255,7 @@ class Walk:
         await self.see(flow, "Viewer")
         await flow.get_by_role("button", name="Skip and finish").click()
         await self.flow_is_over()
-        await self.see(page, _entity("sensor", "plays_today"), "0 plays")
+        await self.see(page, entity_name("sensor", "plays_today"), "0 plays")
         await self.picture("The new viewer's page")
 
     async def link_guest(self) -> None:
@@ -329,12 +289,17 @@ class Walk:
         await self.picture("The film that waited")
 
     async def viewer_options(self) -> None:
-        """Switch music off."""
+        """Switch music off, and keep the watchlist at Plex in step."""
         await self.open_options(VIEWER)
-        await self.see_field("options", "init", "media_types")
+        await self.see_options("init")
+        await self.picture("What there is to change of the viewer")
+        await self.choose("init", "settings", "options")
+        for field in ("media_types", "check_off", "import_interval", "both_ways"):
+            await self.see_field("options", "settings", field)
         kinds = text("selector", "media_types", "options")
         await self.see(self.flow, kinds["movie"], kinds["episode"], kinds["track"])
         await self.tick(kinds["track"], checked=False)
+        await self.tick(text("options", "step", "settings", "data", "both_ways"))
         await self.picture("What to record of the viewer")
         await self.submit()
         await self.see(self.flow, "Options successfully saved.")
@@ -416,7 +381,7 @@ class Walk:
         await self.see(
             page,
             *(
-                _entity("sensor", key)
+                entity_name("sensor", key)
                 for key in (
                     "last_watched",
                     "plays_today",
@@ -427,23 +392,25 @@ class Walk:
                     "tracks",
                 )
             ),
-            _entity("calendar", "history"),
-            _entity("image", "poster"),
+            entity_name("calendar", "history"),
+            entity_name("image", "poster"),
             THE_SALT_ROAD.label,
             "2 plays",
             "3 plays",
-            _event("watching", "rated"),
+            event_name("watching", "rated"),
         )
         await self.picture("The viewer's page")
-        await page.get_by_title(_entity("event", "watching"), exact=True).click()
-        await self.see(self.more_info, _event("watching", "rated"))
+        await page.get_by_title(entity_name("event", "watching"), exact=True).click()
+        await self.see(self.more_info, event_name("watching", "rated"))
         await self.picture("What the viewer did")
         await self.close_more_info()
-        await page.get_by_title(_entity("image", "poster"), exact=True).click()
+        await page.get_by_title(entity_name("image", "poster"), exact=True).click()
         await self.see_picture(self.more_info.locator("img"))
         await self.picture("The last poster")
         await self.close_more_info()
-        await page.get_by_title(_entity("sensor", "last_watched"), exact=True).click()
+        await page.get_by_title(
+            entity_name("sensor", "last_watched"), exact=True
+        ).click()
         await self.see(self.more_info, THE_SALT_ROAD.label)
         await self.picture("The last title")
         await self.close_more_info()
@@ -482,23 +449,25 @@ class Walk:
         await self.open_device(SERVER, "Plex Media Server")
         await self.see(
             page,
-            _entity("event", "library"),
-            _event("library", "added"),
-            _entity("event", "plex_server"),
-            _event("plex_server", "database_backup"),
-            _entity("sensor", "last_webhook"),
-            _entity("switch", "webhook"),
+            entity_name("event", "library"),
+            event_name("library", "added"),
+            entity_name("event", "plex_server"),
+            event_name("plex_server", "database_backup"),
+            entity_name("sensor", "last_webhook"),
+            entity_name("switch", "webhook"),
         )
         await self.picture("The server's page")
-        switch = page.get_by_role("switch", name=_entity("switch", "webhook"))
+        switch = page.get_by_role("switch", name=entity_name("switch", "webhook"))
         await expect(switch).to_be_checked()
         await page.locator("ha-entity-toggle").click()
         await expect(switch).not_to_be_checked()
         await self.switched(False)
         await self.picture("The webhook is switched off")
         await self.send(PlexEvent.SCROBBLE, NINTH_MERIDIAN, "ignored")
-        await page.get_by_title(_entity("sensor", "last_webhook"), exact=True).click()
-        await self.see(self.more_info, _entity("sensor", "last_webhook"))
+        await page.get_by_title(
+            entity_name("sensor", "last_webhook"), exact=True
+        ).click()
+        await self.see(self.more_info, entity_name("sensor", "last_webhook"))
         await self.more_info.get_by_role("button", name="Menu").click()
         await self.more_info.get_by_role("menuitem", name="Details").click()
         last_webhook = text("entity", "sensor", "last_webhook", "state_attributes")
@@ -519,7 +488,7 @@ class Walk:
         """Find the film in the calendar."""
         page = self.page
         await page.get_by_role("link", name="Calendar").click()
-        await self.see(page, f"{VIEWER} {_entity('calendar', 'history')}")
+        await self.see(page, f"{VIEWER} {entity_name('calendar', 'history')}")
         film = page.get_by_role("button").filter(has_text=THE_SALT_ROAD.label).first
         await expect(film).to_be_visible()
         await self.picture("The calendar")
@@ -632,7 +601,7 @@ class Walk:
         await self.see(page, NINTH_MERIDIAN.label)
         await self.picture("The page of a viewer that was chosen")
         await self.open_device(server.server.name, "Jellyfin")
-        await self.see(page, _entity("binary_sensor", "connected"))
+        await self.see(page, entity_name("binary_sensor", "connected"))
         await self.picture("The page of a server that is signed in to")
 
     async def log(self) -> None:
@@ -710,229 +679,18 @@ class Walk:
     async def switched(self, enabled: bool) -> None:
         """Wait until the switch has done what it shows: the page is ahead of it."""
         state = "on" if enabled else "off"
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            states = await self.hass.states()
-            if any(
-                entity_id.startswith("switch.") and entity["state"] == state
-                for entity_id, entity in states.items()
-            ):
-                return
-            if time.monotonic() > deadline:
-                raise BrowserError(f"The switch is not {state}")
-            await asyncio.sleep(_POLL_INTERVAL)
 
-    # Finding one's way
+        async def done() -> bool | None:
+            return (
+                any(
+                    entity_id.startswith("switch.") and entity["state"] == state
+                    for entity_id, entity in (await self.hass.states()).items()
+                )
+                or None
+            )
 
-    @property
-    def flow(self) -> Locator:
-        """Return the dialog of a flow."""
-        return self.page.locator("dialog-data-entry-flow")
-
-    @property
-    def more_info(self) -> Locator:
-        """Return the dialog about an entity."""
-        return self.page.locator("ha-more-info-dialog")
-
-    async def open_integrations(self) -> None:
-        """Go to the list of integrations, as one does."""
-        page = self.page
-        await page.get_by_role("link", name="Settings").click()
-        await page.get_by_role("link", name="Devices & services").click()
-        await expect(page.get_by_role("button", name="Add integration")).to_be_visible()
-
-    async def open_integration(self) -> None:
-        """Go to the integration's page."""
-        await self.open_integrations()
-        await self.page.get_by_role("link", name=NAME).click()
-        await expect(
-            self.page.get_by_role("button", name="Add service")
-        ).to_be_visible()
-
-    async def open_device(self, name: str, model: str) -> None:
-        """Go to the page of a device."""
-        await self.open_integration()
-        await self.page.get_by_role("button", name=f"{name} {model}").click()
-        await self.see(self.page.locator("ha-config-device-page"), "Activity")
-
-    def entry(self, title: str) -> Locator:
-        """Return an entry on the integration's page."""
-        return self.page.locator("ha-config-entry-row").filter(
-            has=self.page.get_by_text(title, exact=True)
-        )
-
-    async def open_options(self, title: str) -> None:
-        """Open the options of an entry."""
-        await self.open_integration()
-        await self.entry(title).get_by_role("button", name="Configure").first.click()
-
-    async def open_menu(self, title: str, item: str) -> None:
-        """Choose from the menu of an entry."""
-        await self.open_integration()
-        entry = self.entry(title)
-        await entry.get_by_role("button", name="Menu").first.click()
-        await self.see(entry, item)
-        await self.picture(f"The menu of {title}")
-        await entry.get_by_role("menuitem", name=item).click()
-
-    # Forms
-
-    def box(self, category: str, step: str, field: str) -> Locator:
-        """Return a field for text."""
-        label = text(category, "step", step, "data", field)
-        return self.flow.get_by_role("textbox", name=re.compile(f"^{re.escape(label)}"))
-
-    async def fill(self, category: str, step: str, field: str, value: str) -> None:
-        """Write into a field."""
-        box = self.box(category, step, field)
-        await box.fill(value)
-        await expect(box).to_have_value(value)
-
-    async def tick(self, label: str, *, checked: bool = True) -> None:
-        """Tick a box by its label, or take the tick away."""
-        await self.flow.get_by_text(label).click()
-        await expect(self.flow.get_by_role("checkbox", name=label)).to_be_checked(
-            checked=checked
-        )
-
-    async def choose(self, step: str, option: str) -> None:
-        """Choose from a menu."""
-        label = text("config", "step", step, "menu_options", option)
-        await self.flow.get_by_text(label, exact=True).click()
-
-    async def submit(self, button: str = "Submit") -> None:
-        """Submit a form."""
-        await self.flow.get_by_role("button", name=button, exact=True).click()
-
-    async def close_flow(self) -> None:
-        """Close the dialog of a flow."""
-        await self.flow.get_by_role("button", name="Close").first.click()
-        await self.flow_is_over()
-
-    async def flow_is_over(self) -> None:
-        """Wait until the dialog of a flow is gone."""
-        await expect(self.flow.locator("ha-dialog")).to_have_count(0)
-
-    async def close_more_info(self) -> None:
-        """Close the dialog about an entity."""
-        await self.more_info.get_by_role("button", name="Close").first.click()
-        await expect(self.more_info.locator("ha-dialog")).to_have_count(0)
-
-    # Looking
-
-    async def see(self, where: Page | Locator, *texts: str) -> None:
-        """Wait until every one of some texts is visible."""
-        for wanted in texts:
-            await expect(
-                where.get_by_text(wanted).filter(visible=True).first
-            ).to_be_visible()
-
-    async def see_row(self, where: Locator, name: str, value: str) -> None:
-        """Wait until a value is shown beside its name."""
-        wanted = re.compile(rf"{re.escape(name)}\s+{re.escape(value)}")
-        deadline = time.monotonic() + TIMEOUT
-        while not wanted.search(await where.evaluate(_SHOWN_TEXT)):
-            if time.monotonic() > deadline:
-                raise BrowserError(f"It does not say {name}: {value}")
-            await asyncio.sleep(_POLL_INTERVAL)
-
-    async def see_markdown(self, where: Locator, markdown: str, **values: str) -> None:
-        """Wait until a text is visible that is written in Markdown, line by line."""
-        for line in markdown.format_map(values).splitlines():
-            await self.see(where, re.sub(r"^(\d+\.|-) |[*`]", "", line))
-
-    async def see_step(self, step: str, *fields: str) -> None:
-        """Wait until a step of the config flow is there with all that belongs to it."""
-        texts = text("config", "step", step)
-        await self.see(self.flow, texts["title"])
-        for options in ("menu_options", "menu_option_descriptions"):
-            await self.see(self.flow, *texts.get(options, {}).values())
-        if step not in ("webhook", "confirm_account", "accounts"):
-            await self.see_markdown(self.flow, texts["description"])
-        for field in fields:
-            await self.see_field("config", step, field)
-
-    async def see_field(self, category: str, step: str, field: str) -> None:
-        """Wait until a field is visible with its description."""
-        texts = text(category, "step", step)
-        await self.see(
-            self.flow, texts["data"][field], texts["data_description"][field]
-        )
-
-    async def see_instructions(self, kind: str) -> None:
-        """Wait until the instructions for a type of server are visible, as a list."""
-        instructions = text("selector", "instructions", "options", kind)
-        await self.see_markdown(self.flow, instructions)
-        numbered = re.findall(r"^\d+\.", instructions, re.MULTILINE)
-        await expect(self.flow.locator("ol > li")).to_have_count(len(numbered))
-
-    async def see_picture(self, image: Locator) -> None:
-        """Wait until an image is visible that has loaded."""
-        await expect(image.first).to_be_visible()
-        deadline = time.monotonic() + TIMEOUT
-        while not await image.first.evaluate("image => image.naturalWidth"):
-            if time.monotonic() > deadline:
-                source = await image.first.get_attribute("src")
-                raise BrowserError(f"The image {source} cannot be loaded")
-            await asyncio.sleep(_POLL_INTERVAL)
-
-    async def read_url(self) -> str:
-        """Return the URL of a webhook that is shown."""
-        code = self.flow.locator("code")
-        await expect(code).to_have_text(
-            re.compile(f"^{re.escape(self.hass.url)}/api/webhook/[0-9a-f]{{64}}$")
-        )
-        url: str = await code.inner_text()
-        return url
-
-    async def picture(self, title: str) -> None:
-        """Take a picture of the page, and see that no key of a text is on it."""
-        await self.page.wait_for_function(_PICTURES_LOADED)
-        self.taken += 1
-        name = f"{self.taken:02}-{re.sub(r'[^a-z0-9]+', '-', title.lower())}.png"
-        await self.page.screenshot(path=self.pictures / name, animations="disabled")
-        shown: str = await self.page.locator("body").evaluate(_SHOWN_TEXT)
-        raw = sorted({match.group() for match in _raw_keys().finditer(shown)})
-        self.report.check(not raw, title, f"untranslated: {', '.join(raw)}")
-
-    async def _picture_of_failure(self) -> Path:
-        """Take a picture of where the way ended, and write down what is on it."""
-        picture = self.pictures / "failed.png"
-        try:
-            await self.page.screenshot(path=picture)
-            content = await self.page.locator("body").aria_snapshot()
-            picture.with_suffix(".txt").write_text(content, encoding="utf-8")
-        except PlaywrightError as err:
-            print(f"         no picture: {_short(err)}")
-        return picture
-
-
-def _entity(platform: str, key: str) -> str:
-    """Return the name of an entity."""
-    name: str = text("entity", platform, key, "name")
-    return name
-
-
-def _event(key: str, event_type: str) -> str:
-    """Return the name of an event type of an event entity."""
-    attributes = text("entity", "event", key, "state_attributes")
-    name: str = attributes["event_type"]["state"][event_type]
-    return name
-
-
-def _raw_keys() -> re.Pattern[str]:
-    """Return what matches a key that stands where its text should, or a placeholder."""
-
-    def keys(texts: dict[str, Any]) -> set[str]:
-        """Return every key with an underscore: no other is told from a word."""
-        found = {key for key in texts if "_" in key}
-        return found.union(
-            *(keys(value) for value in texts.values() if isinstance(value, dict))
-        )
-
-    # An action is shown with its name in full, as media_scrobbler.get_history.
-    names = "|".join(sorted(keys(english())))
-    return re.compile(rf"\{{\w+\}}|component\.{DOMAIN}|\[%key|(?<![\w.])({names})\b")
+        if not await until(done):
+            raise BrowserError(f"The switch is not {state}")
 
 
 def _last_history(folder: Path, viewer: str) -> Path:
@@ -941,37 +699,6 @@ def _last_history(folder: Path, viewer: str) -> Path:
     if not files:
         raise BrowserError("No history is on disk")
     return files[-1]
-
-
-def _short(err: Exception) -> str:
-    """Return what an error says, without what the browser tried in the meantime."""
-    said, _, tried = str(err).partition("Call log:")
-    lines = [*said.splitlines(), *tried.strip().splitlines()[:1]]
-    return "\n         ".join(line.strip() for line in lines if line.strip())
-
-
-@asynccontextmanager
-async def _browser_page() -> AsyncIterator[Page]:
-    """Start a browser and return a page of its own."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        raise BrowserError("missing: chromium on PATH")
-    expect.set_options(timeout=TIMEOUT * 1000)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=executable, args=list(ARGUMENTS)
-        )
-        try:
-            context = await browser.new_context(
-                viewport={"width": 1280, "height": 900},
-                locale="en-US",
-                timezone_id="Europe/Amsterdam",
-            )
-            page = await context.new_page()
-            page.set_default_timeout(TIMEOUT * 1000)
-            yield page
-        finally:
-            await browser.close()
 
 
 async def _run(pictures: Path) -> int:
@@ -983,11 +710,16 @@ async def _run(pictures: Path) -> int:
     print("Starting Home Assistant and a browser, which takes some seconds ...")
     try:
         async with (
-            JellyfinStandIn(name="Boathouse", titles=[NINTH_MERIDIAN]) as jellyfin,
-            LiveHomeAssistant() as hass,
-            _browser_page() as page,
+            PlexStandIn(owner="alice") as plex_tv,
+            JellyfinStandIn(
+                name="Boathouse",
+                library=Library(movies=40, episodes=160),
+                titles=[NINTH_MERIDIAN, LOW_WATER],
+            ) as jellyfin,
+            LiveHomeAssistant(environment=plex_tv.environment) as hass,
+            browser_page() as page,
         ):
-            await Walk(hass, page, report, pictures, jellyfin).run()
+            await Walk(hass, page, report, Album(pictures), plex_tv, jellyfin).run()
     except (BrowserError, LiveHomeAssistantError, PlaywrightError) as err:
         print(f"\n{err}", file=sys.stderr)
         return 1
