@@ -352,8 +352,9 @@ class Server:
         Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
         """
         await self.log.async_load()
-        self.entry.async_create_background_task(
-            self._hass, self._async_load_library(), f"{DOMAIN} library"
+        # Not the entry's: what the server has is known also while it does not answer.
+        self._hass.async_create_background_task(
+            self._async_load_library(), f"{DOMAIN} library"
         )
         if not self.is_signed_in:
             return
