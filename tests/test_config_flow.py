@@ -835,6 +835,9 @@ async def test_server_options(
 
     result = await options(hass, plex.entry)
     assert suggested(result) == {"servers": [identity]}
+    # There is nothing else to ask of a server that cannot be asked.
+    schema: Any = result["data_schema"]
+    assert set(schema.schema) == {"servers", "players"}
     assert choices(result, "servers") == {identity: f"Attic ({identity})"}
     result = await answer(
         hass, result, servers=[identity, "Another"], players=["Kitchen"]
@@ -843,7 +846,6 @@ async def test_server_options(
     assert plex.entry.options == {
         "servers": [identity, "Another"],
         "players": ["Kitchen"],
-        "nightly_scan": False,
         "webhook_enabled": False,
     }
     await hass.services.async_call(

@@ -193,6 +193,18 @@ async def test_entities(
         "entity", "sensor", "last_webhook", "state_attributes", "outcome", "state"
     )
     assert outcomes.keys() == {outcome.value for outcome in Outcome}
+    errors = text(
+        "entity", "sensor", "last_import", "state_attributes", "error", "state"
+    )
+    assert errors.keys() == {
+        "interrupted",
+        "no_plex_account",
+        "not_readable",
+        "not_written",
+        "watchlist_full",
+        "watchlist_shrunk",
+        *(error.reason for error in errors_of(MediaServerError)),
+    }
 
 
 def described() -> dict[str, Any]:

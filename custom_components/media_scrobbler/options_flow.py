@@ -84,9 +84,10 @@ VIEWER_SETTINGS = vol.Schema(
 
 
 SIGNED_IN_SETTINGS: dict[vol.Marker, Any] = {
+    vol.Required(CONF_NIGHTLY_SCAN, default=False): bool,
     vol.Required(CONF_HEALING_INTERVAL, default=DEFAULT_HEALING_INTERVAL): _interval(
         MAX_HEALING_INTERVAL, UnitOfTime.MINUTES
-    )
+    ),
 }
 JELLYFIN_SETTINGS: dict[vol.Marker, Any] = {
     vol.Required(CONF_SYNC_INTERVAL, default=0): _interval(
@@ -250,13 +251,13 @@ class ServerOptionsFlow(OptionsFlowWithReload):
             {
                 vol.Optional(CONF_SERVERS, default=list): _choice(self._servers()),
                 vol.Optional(CONF_PLAYERS, default=list): _choice(self._players()),
-                vol.Required(CONF_NIGHTLY_SCAN, default=False): bool,
             }
         )
+        # A server that is known by its webhooks only cannot be asked for anything.
         if CONF_URL in self.config_entry.data:
             schema = schema.extend(SIGNED_IN_SETTINGS)
-        if self.config_entry.data[CONF_KIND] == ServerType.JELLYFIN:
-            schema = schema.extend(JELLYFIN_SETTINGS)
+            if self.config_entry.data[CONF_KIND] == ServerType.JELLYFIN:
+                schema = schema.extend(JELLYFIN_SETTINGS)
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(schema, options),

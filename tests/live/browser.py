@@ -291,10 +291,10 @@ class Walk(Pages):
     async def viewer_options(self) -> None:
         """Switch music off, and keep the watchlist at Plex in step."""
         await self.open_options(VIEWER)
-        await self.see_options("init")
+        await self.see_options("init", without={"following", "plex_sign_out"})
         await self.picture("What there is to change of the viewer")
         await self.choose("init", "settings", "options")
-        for field in ("media_types", "check_off", "import_interval", "both_ways"):
+        for field in text("options", "step", "settings", "data"):
             await self.see_field("options", "settings", field)
         kinds = text("selector", "media_types", "options")
         await self.see(self.flow, kinds["movie"], kinds["episode"], kinds["track"])

@@ -4,7 +4,7 @@ What counts as seen is text that is visible on the page.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 import re
@@ -239,13 +239,13 @@ class Pages:
         for field in fields:
             await self.see_field("config", step, field)
 
-    async def see_options(self, step: str, *, without: str = "plex_sign_out") -> None:
-        """Wait until a menu of the options is there, but for one of its choices."""
+    async def see_options(self, step: str, *, without: Collection[str] = ()) -> None:
+        """Wait until a menu of the options is there, but for some of its choices."""
         texts = text("options", "step", step)
         await self.see(self.flow, texts["title"])
         for options in ("menu_options", "menu_option_descriptions"):
             for key, label in texts.get(options, {}).items():
-                if key != without:
+                if key not in without:
                     await self.see(self.flow, label)
 
     async def see_field(self, category: str, step: str, field: str) -> None:

@@ -33,8 +33,8 @@ WANTED: tuple[Movie | Show, ...] = (
     A_QUIET_QUAY,
 )
 
-# Long enough for a scan to be seen.
-_PER_PAGE = 0.6
+# Long enough for a scan to be seen, and for a picture of it.
+_PER_PAGE = 1.5
 
 
 class WatchlistWalk(Pages):
@@ -95,7 +95,7 @@ class WatchlistWalk(Pages):
         await self.picture("Signed in at plex.tv")
         await self.close_flow()
         await self.open_options(self.viewer)
-        await self.see_options("init", without="")
+        await self.see_options("init", without={"following"})
         await self.picture("There is a way to sign out")
         await self.close_flow()
 
@@ -218,19 +218,27 @@ class WatchlistWalk(Pages):
             entity_name("sensor", "last_import"),
         )
         await self.picture("The page of a viewer who wants something")
-        await page.get_by_title(
-            entity_name("sensor", "last_import"), exact=True
-        ).click()
+        trigger = text(
+            "entity", "sensor", "last_import", "state_attributes", "trigger", "state"
+        )
+        await self.see_last_import(
+            trigger=trigger["action"], imported=str(len(WANTED)), already_present="0"
+        )
+        await self.picture("The last import")
+        await self.leave_details()
+
+    async def see_last_import(self, **values: str) -> None:
+        """Open the details of the last import on the viewer's page, and see values there."""
+        entity = entity_name("sensor", "last_import")
+        await self.page.get_by_title(entity, exact=True).click()
         await self.more_info.get_by_role("button", name="Menu").click()
         await self.more_info.get_by_role("menuitem", name="Details").click()
         attributes = text("entity", "sensor", "last_import", "state_attributes")
-        for attribute, value in (
-            ("trigger", attributes["trigger"]["state"]["action"]),
-            ("imported", str(len(WANTED))),
-            ("already_present", "0"),
-        ):
+        for attribute, value in values.items():
             await self.see_row(self.more_info, attributes[attribute]["name"], value)
-        await self.picture("The last import")
+
+    async def leave_details(self) -> None:
+        """Close the details of an entity."""
         await self.more_info.get_by_role("button", name="Back to info").click()
         await self.close_more_info()
 
@@ -247,6 +255,13 @@ class WatchlistWalk(Pages):
         refused = text("exceptions", "watchlist_shrunk", "message").format_map(counts)
         await self.see(page, refused)
         await self.picture("The import is refused")
+        await self.open_device(self.viewer, "Viewer")
+        errors = text(
+            "entity", "sensor", "last_import", "state_attributes", "error", "state"
+        )
+        await self.see_last_import(error=errors["watchlist_shrunk"])
+        await self.picture("Why nothing was imported")
+        await self.leave_details()
 
         await page.get_by_role("link", name="Settings").click()
         issue = page.locator("ha-config-repairs").get_by_text(
