@@ -25,14 +25,16 @@ from .delivery import Delivery, Rules
 from .domain.event import ServerType
 from .domain.media_server import MediaServer, MediaServerError, ServerInfo, SignInError
 from .enrichment import Enrichment
+from .healing import Healing
 from .jellyfin.client import JellyfinClient
 from .now_playing import NowPlayingWatch
 from .plex.account import PlexAccount
 from .plex.client import PlexClient
-from .storage.accounts import Accounts
+from .server_history import ServerHistory
 from .webhook_registration import WebhookRegistration
 
 if TYPE_CHECKING:
+    from .recording import Recorder
     from .server import Server, ServerConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
@@ -138,10 +140,10 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         hass: HomeAssistant,
         server: Server,
         client: MediaServer,
-        accounts: Accounts,
+        recorder: Recorder,
         rules: Rules,
     ) -> None:
-        """Take the server and its client, and what decides about marks."""
+        """Take the server and its client, where plays go, and what decides about marks."""
         super().__init__(
             hass,
             _LOGGER,
@@ -150,11 +152,13 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             update_interval=CHECK_INTERVAL,
         )
         self.client = client
-        self._accounts = accounts
+        self._accounts = recorder.accounts
         self.registration = WebhookRegistration(hass, server.entry, client)
         self.enrichment = Enrichment(hass, server.entry, client)
         self.now_playing = NowPlayingWatch(hass, server, client)
         self.delivery = Delivery(hass, server, client, rules)
+        self.history = ServerHistory(server, client, recorder)
+        self.healing = Healing(hass, server, client, self.history, recorder)
 
     @override
     async def _async_update_data(self) -> ServerInfo:
@@ -183,3 +187,4 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self.enrichment.start(self)
         self.now_playing.start()
         self.delivery.start(self)
+        self.healing.start(self)

@@ -1,7 +1,7 @@
 """The inbox: plays of accounts that no viewer is linked to yet."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -11,10 +11,10 @@ from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_call_later
 
-from .domain.play import Play, Source
+from .domain.play import Play, Report, Source
 from .domain.title import Title
 from .storage.accounts import Account, Accounts
-from .storage.history import History
+from .storage.history import History, Taken, async_saved
 
 MAX_HELD = 20_000
 """Plays that wait for one account to be linked; further ones are not kept."""
@@ -86,6 +86,24 @@ class Inbox:
         await self._accounts.async_saved()
         if recorded.saved is not None:
             await recorded.saved
+
+    async def async_take(
+        self, account: Account, reports: Sequence[Report], *, add: bool
+    ) -> list[Taken]:
+        """Merge reports of plays that wait, and keep what is new if that is wanted.
+
+        Returns when that is on disk, as far as there is room for it. Raises as
+        `async_hold` does.
+        """
+        history = self._history(account)
+        await history.async_load()
+        if add:
+            reports = reports[: max(0, MAX_HELD - len(history.index))]
+        taken = await history.async_take(reports, add=add)
+        if add:
+            await self._accounts.async_saved()
+        await async_saved(taken)
+        return taken
 
     async def async_move(
         self, account: Account, credit: Callable[[Play], Awaitable[bool]]

@@ -69,3 +69,10 @@ class Listeners:
         """Hear of a play that is on disk, and again when more is known of its title."""
         self._watchlists.played(viewer, play)
         self._following.played(viewer, play)
+
+    async def async_imported(self, viewer: Viewer) -> None:
+        """Hear that there are plays of which nothing has been said one by one.
+
+        Servers that follow are brought in step by comparing everything.
+        """
+        await self._watchlists.async_viewer_loaded(viewer)

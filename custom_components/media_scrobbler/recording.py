@@ -1,30 +1,35 @@
 """Recording: what was completed goes to the histories of viewers, or waits in the inbox."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 import logging
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
+from .domain.event import Party
 from .domain.outcome import Outcome
-from .domain.play import Play, Source
+from .domain.play import Play, Report, Source, SourceKind
 from .domain.rules import is_identified, refusal
 from .domain.title import PLAYABLE, Title
 from .inbox import Inbox, InboxFullError
 from .issues import async_note_inbox_trouble
 from .server import Server
-from .storage.accounts import Account, Accounts
-from .storage.history import HistoryRemovedError
+from .storage.accounts import ANONYMOUS, Account, Accounts
+from .storage.history import Finding, HistoryRemovedError, Taken
 from .storage.writer import StorageWriteError
 from .viewer import Viewer
 
 _LOGGER = logging.getLogger(__name__)
 
 NOT_WRITTEN = "could not be written to disk yet; kept in memory and tried again"
+
+SAME_MOMENT = timedelta(seconds=2)
+"""How far the time that a server gives may be from the one that it was marked with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,16 @@ class Completion:
 class Recorder:
     """The one way from a server's accounts into histories."""
 
-    def __init__(self, hass: HomeAssistant, servers: Mapping[str, Server]) -> None:
-        """Take the servers, by entry id."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        servers: Mapping[str, Server],
+        on_active: Callable[[Account], None],
+    ) -> None:
+        """Take the servers, by entry id, and whom to tell of accounts that watch."""
         self._hass = hass
         self._servers = servers
+        self._on_active = on_active
         self.accounts = Accounts(hass, on_trouble=self._trouble)
         self.inbox = Inbox(hass, self.accounts, self._trouble)
         self._links: dict[str, tuple[Viewer, ...]] = {}
@@ -136,6 +147,111 @@ class Recorder:
             return Outcome.MERGED, "the same viewing has been recorded before"
         return Outcome.RECORDED, "completed"
 
+    # What servers know to have been completed
+
+    def accounts_of(self, server: Server, only: Viewer | None = None) -> list[Account]:
+        """Return the accounts to ask a server for: all but ignored ones, or a viewer's.
+
+        Those that somebody is linked to come last: where the server knows one person by two
+        ids, they are the ones that count.
+        """
+        server_id = server.entry.entry_id
+        accounts = [
+            account
+            for account in self.accounts
+            if account.server_id == server_id
+            and account.id != ANONYMOUS
+            and not account.id.startswith("name:")
+            and account.key not in self.ignored
+            and (only is None or account.key in only.accounts)
+        ]
+        return sorted(accounts, key=lambda account: self.is_linked(account.key))
+
+    async def async_missing(
+        self, account: Account, reports: Sequence[Report]
+    ) -> list[Report]:
+        """Merge what is known of an account's reports, and return those that are missing.
+
+        It is enough for one viewer to know of a viewing: it has been recorded when it was
+        completed, or marked from here. Raises StorageWriteError.
+        """
+        reports = [report for report in reports if is_identified(report.title)]
+        viewers = self.credited(account)
+        found: list[list[Finding]] = [[] for _ in reports]
+        for viewer in viewers:
+            numbers = [
+                number
+                for number, report in enumerate(reports)
+                if refusal(report.title, viewer.media_types) is None
+            ]
+            taken = await viewer.async_find([reports[number] for number in numbers])
+            for number, each in zip(numbers, taken, strict=True):
+                found[number].append(each.finding)
+        if not viewers:
+            taken = await self.inbox.async_take(account, reports, add=False)
+            found = [[each.finding] for each in taken]
+        return [
+            report
+            for report, findings in zip(reports, found, strict=True)
+            if findings and set(findings) == {Finding.NEW}
+        ]
+
+    async def async_heal(
+        self, server: Server, account: Account, report: Report
+    ) -> bool:
+        """Record what no webhook has told of, and publish it; returns whether it is on disk."""
+        outcome, reason = await self.async_complete(
+            account,
+            [report.title],
+            Completion(server, report.watched_at, report.source),
+        )
+        if reason == NOT_WRITTEN:
+            return False
+        if outcome is Outcome.HELD:
+            self._note_active(account)
+        return True
+
+    async def async_import(
+        self, account: Account, reports: Sequence[Report], only: Viewer | None = None
+    ) -> Counter[Outcome]:
+        """Record an account's reports without publishing them; returns what became of them.
+
+        For a single viewer, or for all whom the account is credited to. Raises
+        StorageWriteError.
+        """
+        outcomes: Counter[Outcome] = Counter()
+        credited = self.credited(account)
+        viewers = credited if only is None else (only,)
+        if not credited and only is None:
+            held = [report for report in reports if is_identified(report.title)]
+            taken = await self.inbox.async_take(account, held, add=True)
+            outcomes.update(_outcomes(taken, Outcome.HELD))
+            outcomes[Outcome.IGNORED] += len(reports) - len(taken)
+            if taken:
+                self._note_active(account)
+            return outcomes
+        followers = [viewer for viewer in credited if viewer.follows(account.key)]
+        for viewer in viewers:
+            wanted: Sequence[Report] = [
+                report
+                for report in reports
+                if is_identified(report.title)
+                and refusal(report.title, viewer.media_types) is None
+            ]
+            for follower in followers:
+                if follower is not viewer:
+                    wanted = await _without_marks(follower, wanted)
+            taken = await viewer.async_import(wanted)
+            outcomes.update(_outcomes(taken, Outcome.RECORDED))
+            outcomes[Outcome.IGNORED] += len(reports) - len(taken)
+        return outcomes
+
+    def _note_active(self, account: Account) -> None:
+        """Offer an account that something has been played with."""
+        noted = self.accounts.note(account.server_id, Party(account.id))
+        if noted is not None:
+            self._on_active(noted)
+
     # Accounts that are nobody's yet
 
     async def _async_hold(
@@ -173,16 +289,26 @@ class Recorder:
                 _LOGGER.warning(
                     "Held plays of %s still wait: %s", account.name or account.id, err
                 )
+            for viewer in self.credited(account):
+                viewer.updates.send()
 
     async def _async_credit(self, account: Account, play: Play) -> bool:
         """Record a held play for the viewers of its account, if there are any."""
         viewers = self.credited(account)
         for viewer in viewers:
             if refusal(play.title, viewer.media_types) is None:
+                # Whoever has imported what waited does not hear of it one by one.
+                is_import = play.sources[0].kind is SourceKind.IMPORT
                 for source in play.sources:
                     recorded = await viewer.async_record(
-                        play.title, play.watched_at, source, played_with=account.key
+                        play.title,
+                        play.watched_at,
+                        source,
+                        played_with=account.key,
+                        publish=not is_import,
                     )
+                    if is_import:
+                        continue
                     server = self._servers.get(source.server_id or "")
                     if server is not None:
                         server.complete(viewer, recorded.play)
@@ -195,6 +321,30 @@ class Recorder:
             failing=self.inbox.failing or self.accounts.failing,
             unreadable=self.inbox.unreadable,
         )
+
+
+async def _without_marks(
+    follower: Viewer, reports: Sequence[Report]
+) -> Sequence[Report]:
+    """Leave out what a server says because it was marked there for one who watched elsewhere."""
+    found = await follower.async_find(reports)
+    return [
+        report
+        for report, each in zip(reports, found, strict=True)
+        if not report.source.tells_start
+        or each.play is None
+        or abs(each.play.watched_at - report.watched_at) > SAME_MOMENT
+        or any(source.is_of_account(report.source) for source in each.play.sources)
+    ]
+
+
+def _outcomes(taken: Iterable[Taken], when_new: Outcome) -> Iterable[Outcome]:
+    outcome = {
+        Finding.NEW: when_new,
+        Finding.KNOWN: Outcome.MERGED,
+        Finding.DOUBTFUL: Outcome.IGNORED,
+    }
+    return (outcome[each.finding] for each in taken)
 
 
 def foremost(results: Iterable[tuple[Outcome, str]]) -> tuple[Outcome, str]:

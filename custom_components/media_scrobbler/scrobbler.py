@@ -83,7 +83,7 @@ class Scrobbler:
         self.viewers: dict[str, Viewer] = {}
         # With those that have been disabled while something of theirs was not written.
         self._known_viewers: dict[str, Viewer] = {}
-        self.recorder = Recorder(hass, self.servers)
+        self.recorder = Recorder(hass, self.servers, self._discover)
         self.accounts = self.recorder.accounts
         self._discovered: set[str] = set()
         self.watchlists = Watchlists(hass, self.servers, self.viewers)
@@ -182,7 +182,7 @@ class Scrobbler:
         return Viewer(self._hass, entry, self._listeners)
 
     def _new_server(self, entry: ConfigEntry[Any]) -> Server:
-        return Server(self._hass, entry, self.accounts, self._listeners, self.following)
+        return Server(self._hass, entry, self.recorder, self._listeners, self.following)
 
     def is_linked(self, account: Account) -> bool:
         """Return whether somebody's watching is recorded from an account."""

@@ -1,5 +1,6 @@
 """Servers: what arrives from them, and the set-up of their entries."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_URL, CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
@@ -25,7 +27,7 @@ from .delivery import Rules
 from .domain.event import Action, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
 from .domain.media_server import MediaServerError
-from .domain.outcome import Answer
+from .domain.outcome import Answer, Outcome
 from .domain.play import Play
 from .domain.playback import Playback, PlaybackState, advance
 from .domain.title import same_title
@@ -39,12 +41,13 @@ from .library_scan import LibraryScanner
 from .library_updates import LibraryListener, LibraryUpdates
 from .plex import payload as plex_payload
 from .signals import Updates
-from .storage.accounts import Accounts
+from .storage.last_look import LastLook
 from .storage.library import Library
 from .storage.outbox import Outbox
 from .storage.webhook_log import WebhookLog
 
 if TYPE_CHECKING:
+    from .recording import Recorder
     from .viewer import Viewer
 
 type ServerConfigEntry = ConfigEntry[Server]
@@ -81,19 +84,21 @@ class Server:
         self,
         hass: HomeAssistant,
         entry: ServerConfigEntry,
-        accounts: Accounts,
+        recorder: Recorder,
         listener: LibraryListener,
         rules: Rules,
     ) -> None:
         """Take the entry; what is stored is read by `async_load`.
 
-        `listener` is told what becomes of the library, `rules` decide what is marked.
+        `recorder` takes what was completed, `listener` is told what becomes of the library,
+        `rules` decide what is marked.
         """
         self._hass = hass
         self.entry = entry
         self.type = ServerType(entry.data[CONF_KIND])
         self.parse = PARSERS[self.type]
         self.log = WebhookLog(hass, entry.entry_id)
+        self.last_look = LastLook(hass, entry.entry_id)
         self.library = Library(hass, entry.entry_id)
         self.scanner = LibraryScanner(hass, self, listener)
         self.library_updates = LibraryUpdates(hass, self, listener)
@@ -106,7 +111,7 @@ class Server:
         """Posters by player: a JPEG, or what the server has to be asked for."""
         self.connection: Connection | None = None
         """The connection while the entry of a server that was signed in to is loaded."""
-        self._accounts = accounts
+        self._recorder = recorder
         self.updates = Updates(hass, entry.entry_id)
         self._timers: dict[str, tuple[datetime, CALLBACK_TYPE]] = {}
         self._accepted: set[str] = set()
@@ -359,7 +364,7 @@ class Server:
         if not self.is_signed_in:
             return
         client = await async_create_client(self._hass, self.type, self.entry.data)
-        connection = Connection(self._hass, self, client, self._accounts, self._rules)
+        connection = Connection(self._hass, self, client, self._recorder, self._rules)
         await connection.async_config_entry_first_refresh()
         self.connection = connection
         self.entry.async_on_unload(self._disconnect)
@@ -374,6 +379,22 @@ class Server:
     @callback
     def _disconnect(self) -> None:
         self.connection = None
+
+    async def async_import_history(
+        self, viewer: Viewer | None, since: datetime | None
+    ) -> Counter[Outcome]:
+        """Record what the server knows to have been completed, of one viewer or of all.
+
+        Returns what became of it. Raises HomeAssistantError where the server cannot be
+        asked or fails half-way: what was recorded by then stays.
+        """
+        if self.connection is None:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="not_signed_in",
+                translation_placeholders={"server": self.entry.title},
+            )
+        return await self.connection.history.async_import(viewer, since)
 
     async def async_clear_library(self) -> int:
         """Forget the library until it is scanned again; returns how many items it had.
@@ -391,6 +412,7 @@ class Server:
         self.stop()
         await async_leave(self._hass, self.type, self.entry)
         await self.log.async_remove()
+        await self.last_look.async_remove()
         await self.library.async_remove_files()
         await self.outbox.async_remove()
 

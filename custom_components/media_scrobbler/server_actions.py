@@ -1,28 +1,41 @@
 """Actions: what arrives from servers, and what they hold."""
 
+from collections import Counter
 from typing import Any
 
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import config_validation as cv
 import voluptuous as vol
 
+from .domain.event import ServerType
+from .domain.outcome import Outcome
 from .library_scan import ScanResult
 from .published import server_data
 from .service_call import (
     ATTR_LIMIT,
     ATTR_SERVER,
+    ATTR_VIEWER,
     DEFAULT_LIMIT,
     LIMIT,
     SERVER_OPTIONAL,
+    VIEWER_OPTIONAL,
     Action,
     invalid,
     servers_of,
+    time_of,
+    viewer_of,
 )
+
+ATTR_SINCE = "since"
 
 _GET_WEBHOOK_LOG = vol.Schema(
     {**SERVER_OPTIONAL, vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): LIMIT}
 )
 _LIBRARY = vol.Schema(SERVER_OPTIONAL)
+_IMPORT_HISTORY = vol.Schema(
+    {**SERVER_OPTIONAL, **VIEWER_OPTIONAL, vol.Optional(ATTR_SINCE): cv.datetime}
+)
 
 
 async def _async_get_webhook_log(call: ServiceCall) -> ServiceResponse:
@@ -69,6 +82,40 @@ async def _async_clear_library(call: ServiceCall) -> ServiceResponse:
     }
 
 
+async def _async_import_history(call: ServiceCall) -> ServiceResponse:
+    """Import one server's history after the other; returns what became of all of them."""
+    viewer = viewer_of(call) if ATTR_VIEWER in call.data else None
+    since = time_of(call, ATTR_SINCE)
+    servers = [
+        server
+        for server in servers_of(call)
+        if server.is_signed_in or ATTR_SERVER in call.data
+    ]
+    if not servers:
+        raise invalid("no_server_to_ask")
+    # What Jellyfin leaves open is plain where all that was watched elsewhere is known.
+    servers.sort(key=lambda server: server.type is ServerType.JELLYFIN)
+    failed: HomeAssistantError | None = None
+    outcomes: Counter[Outcome] = Counter()
+    for server in servers:
+        try:
+            outcomes += await server.async_import_history(viewer, since)
+        except HomeAssistantError as err:
+            # The other servers are asked all the same.
+            failed = err
+    if failed is not None:
+        raise failed
+    return {
+        outcome.value: outcomes[outcome]
+        for outcome in (
+            Outcome.RECORDED,
+            Outcome.MERGED,
+            Outcome.HELD,
+            Outcome.IGNORED,
+        )
+    }
+
+
 ACTIONS = (
     Action(
         "get_webhook_log",
@@ -76,6 +123,7 @@ ACTIONS = (
         _GET_WEBHOOK_LOG,
         SupportsResponse.ONLY,
     ),
+    Action("import_history", _async_import_history, _IMPORT_HISTORY),
     Action("scan_library", _async_scan_library, _LIBRARY),
     Action("clear_library", _async_clear_library, _LIBRARY),
 )

@@ -1,7 +1,7 @@
 """Viewers: people whose watching is recorded, and the set-up of their entries."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from .const import (
     EVENT_RATING,
     EVENT_SCROBBLE,
 )
-from .domain.play import Play, Source
+from .domain.play import Play, Report, Source
 from .domain.title import PLAYABLE, Title
 from .issues import (
     async_note_storage_trouble,
@@ -34,7 +34,8 @@ from .issues import (
 )
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
-from .storage.history import History, Recorded
+from .storage.dismissed import Dismissed
+from .storage.history import Finding, History, Recorded, Taken, async_saved
 from .storage.import_log import ImportLog
 from .storage.outbox import Held
 from .storage.poster import Poster
@@ -68,6 +69,9 @@ class HistoryListener(Protocol):
 
     def played(self, viewer: Viewer, play: Play) -> None:
         """Hear of a play that is on disk, and again when more is known of its title."""
+
+    async def async_imported(self, viewer: Viewer) -> None:
+        """Hear that there are plays of which nothing has been said one by one."""
 
 
 class Viewer:
@@ -104,6 +108,7 @@ class Viewer:
         self.watchlist = Watchlist(
             hass, f"watchlist.{entry.entry_id}", on_trouble=self._trouble
         )
+        self.dismissed = Dismissed(hass, entry.entry_id)
         self.imports = ImportLog(hass, entry.entry_id)
         self.poster = Poster(hass, f"poster.{entry.entry_id}")
         self.updates = Updates(hass, entry.entry_id)
@@ -175,6 +180,7 @@ class Viewer:
         await self.history.async_reload_unreadable()
         await self.ratings.async_load()
         await self.watchlist.async_load()
+        await self.dismissed.async_load()
         await self.imports.async_load()
         await self.poster.async_load()
 
@@ -185,12 +191,20 @@ class Viewer:
         source: Source,
         poster: bytes | None = None,
         played_with: str | None = None,
+        *,
+        publish: bool = True,
     ) -> Recorded:
         """Record a completed title and publish it once it is on disk.
 
-        `played_with` is the key of the account that it was played with. Raises
+        `played_with` is the key of the account that it was played with. Without
+        `publish` nobody is told of it: `async_imported` tells of many at once. Raises
         StorageWriteError if it cannot be written now; it is published later then.
         """
+        if not publish:
+            recorded = await self.history.async_record(title, watched_at, source)
+            if recorded.saved is not None:
+                await recorded.saved
+            return recorded
         held = await self._listener.async_before_play(self, title, played_with)
         try:
             recorded = await self.history.async_record(title, watched_at, source)
@@ -208,6 +222,50 @@ class Viewer:
                 raise
         self._publish_play(recorded, source, poster, held)
         return recorded
+
+    async def async_find(self, reports: Sequence[Report]) -> list[Taken]:
+        """Merge reports of what is known, and say what is not.
+
+        What a person has removed or corrected is known as well: it stays as it is. Raises
+        StorageWriteError and HistoryRemovedError.
+        """
+        await self.dismissed.async_load()
+        is_dismissed = [self.dismissed.has(report) for report in reports]
+        found = await self.history.async_take(
+            [
+                report
+                for report, dismissed in zip(reports, is_dismissed, strict=True)
+                if not dismissed
+            ],
+            add=False,
+        )
+        await async_saved(found)
+        if any(each.saved is not None for each in found):
+            self.updates.send()
+        others = iter(found)
+        return [
+            Taken(Finding.KNOWN) if dismissed else next(others)
+            for dismissed in is_dismissed
+        ]
+
+    async def async_import(self, reports: Sequence[Report]) -> list[Taken]:
+        """Record what is new of many reports, and merge the others.
+
+        Nobody is told before `async_imported`. Raises StorageWriteError if they cannot be
+        written now; they will be. Raises HistoryRemovedError as well.
+        """
+        before = self.history.last_play
+        taken = await self.history.async_take(reports, add=True)
+        last = self.history.last_play
+        if last is not None and (before is None or last.id != before.id):
+            self.poster.show(None, last.watched_at)
+        await async_saved(taken)
+        return taken
+
+    async def async_imported(self) -> None:
+        """Have everything follow that depends on plays that were not published."""
+        self.updates.send()
+        await self._listener.async_imported(self)
 
     async def async_rate(
         self, title: Title, rating: float | None, source: Source
@@ -247,11 +305,24 @@ class Viewer:
         async def before(old: Play, new: Play | None) -> None:
             held.extend(await self._listener.async_before_change(self, old, new))
 
+        dismissed: list[Play] = []
+
+        def dismissing(play: Play) -> Play | None:
+            changed = change(play)
+            if changed is None or (changed.watched_at, changed.title) != (
+                play.watched_at,
+                play.title,
+            ):
+                dismissed.append(play)
+            return changed
+
         try:
-            return await self.history.async_change(play_id, change, before)
+            return await self.history.async_change(play_id, dismissing, before)
         finally:
             # What could not be written has happened all the same, and what has not
             # happened is only looked at.
+            for play in dismissed:
+                self.dismissed.add(play)
             self._listener.after(held, happened=True)
 
     async def async_complete_play(self, play_id: str, title: Title) -> None:
@@ -308,6 +379,7 @@ class Viewer:
         await self.history.async_remove()
         await self.ratings.async_remove()
         await self.watchlist.async_remove()
+        await self.dismissed.async_remove()
         await self.imports.async_remove()
         await self.poster.async_remove()
         self._trouble()

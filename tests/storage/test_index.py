@@ -6,13 +6,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from custom_components.media_scrobbler.domain.play import Play
+from custom_components.media_scrobbler.domain.play import (
+    LAST_START,
+    Play,
+    Source,
+    SourceKind,
+)
 from custom_components.media_scrobbler.domain.title import MediaType, Title
 from custom_components.media_scrobbler.storage.index import PlayIndex
 
-from .common import NOON, episode, minutes, movie
+from .common import NOON, episode, minutes, movie, report
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+BEGINNING = Source(kind=SourceKind.IMPORT, at=NOON, event=LAST_START)
 
 
 @pytest.fixture
@@ -84,11 +90,20 @@ def test_parts_that_may_hold_a_viewing(index: PlayIndex) -> None:
     index.add(play(movie(1), 200), 1)
     index.add(play(movie(2)), 2)
 
-    assert index.viewings(movie(1), NOON + minutes(50)) == [0]
-    assert index.viewings(movie(1), NOON + minutes(50.1)) == []
-    assert index.viewings(movie(1), NOON + minutes(160)) == [1]
-    assert index.viewings(movie(1, duration=None), NOON + minutes(50)) == [0]
-    assert index.viewings(movie(9), NOON) == []
+    # Those may have been begun, or ended, when it was; their time does not tell here.
+    for source, spans in (
+        (report(), {-51: [], -50: [0], 149: [0], 151: [1], 350: [1], 351: []}),
+        (
+            BEGINNING,
+            {-43_350: [0], -43_351: [], 50: [0, 1], 51: [1], 250: [1], 251: []},
+        ),
+    ):
+        for at, parts in spans.items():
+            found = index.viewings(movie(1), NOON + minutes(at), source)
+            assert sorted(found) == parts, (source, at)
+    unknown = movie(1, duration=None)
+    assert index.viewings(unknown, NOON + minutes(-50), report()) == [0]
+    assert index.viewings(movie(9), NOON, report()) == []
 
 
 def test_titles_are_joined_when_an_id_says_so(index: PlayIndex) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .event import Party
+from .play import Certainty
 from .title import MediaType, Title
 
 
@@ -45,8 +46,7 @@ class Page:
 class Completion:
     """A title that a server knows an account to have completed, at a time in UTC.
 
-    `is_last_start` tells that the time is when the title was last begun to be played: that
-    it was completed then is certain of a first viewing only.
+    `is_last_start` tells that the time is when the title was last begun to be played.
     """
 
     account: Party
@@ -54,3 +54,4 @@ class Completion:
     watched_at: datetime
     player: Party | None = None
     is_last_start: bool = False
+    certainty: Certainty = Certainty.CERTAIN

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from .event import Party
@@ -163,9 +163,24 @@ class MediaServer(Protocol):
         """
 
     def async_history(
-        self, accounts: Collection[str], since: datetime | None
+        self,
+        accounts: Collection[str],
+        since: datetime | None,
+        *,
+        active_since: datetime | None = None,
     ) -> AsyncIterator[list[Completion]]:
-        """Yield what accounts have completed, page by page; all of it, or since a time."""
+        """Yield what accounts have completed, page by page; all of it, or since a time.
+
+        Accounts that are known not to have used the server since `active_since` (or
+        `since`) may be left out.
+        """
+
+    @property
+    def clock_error(self) -> timedelta:
+        """Return how much later the times of its history are than those of its webhooks.
+
+        That is so where the server's clock differs from ours, as of its last answer.
+        """
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, a key of the translations, or None."""

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from .title import Title
 
+LAST_START = "last start"
+"""The `event` of a source whose time is when the title was last begun to be played."""
+
 MAX_SOURCES = 20
 """How many sources a play remembers. Servers repeat themselves; a history should not."""
 
@@ -21,7 +24,10 @@ class SourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One report of a play. `server_id` is the config entry's id, `at` is in UTC."""
+    """One report of a play. `server_id` is the config entry's id, `at` is in UTC.
+
+    `event` is what a webhook calls it, or LAST_START.
+    """
 
     kind: SourceKind
     at: datetime
@@ -33,6 +39,40 @@ class Source:
     player: str | None = None
     player_id: str | None = None
 
+    @property
+    def is_of_history(self) -> bool:
+        """Return whether it was read from what a server knows to have been completed."""
+        return self.kind in (SourceKind.SERVER_HISTORY, SourceKind.IMPORT)
+
+    @property
+    def tells_start(self) -> bool:
+        """Return whether the time it gives is that of the beginning."""
+        return self.is_of_history and self.event == LAST_START
+
+    def is_of_account(self, other: Source) -> bool:
+        """Return whether both are about the same account of the same server."""
+        return (self.server_id, self.account) == (other.server_id, other.account)
+
+
+class Certainty(StrEnum):
+    """How sure it is that a title was completed at a time, or in the playback begun then."""
+
+    CERTAIN = "certain"
+    IF_FIRST = "if_first"
+    """It was if it had not been completed before; it may only have been begun again."""
+    BEGUN = "begun"
+    """It was begun then; the server takes it for completed whether or not it has been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A title that somebody says was completed, at a time in UTC."""
+
+    title: Title
+    watched_at: datetime
+    source: Source
+    certainty: Certainty = Certainty.CERTAIN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Play:
@@ -42,3 +82,8 @@ class Play:
     title: Title
     watched_at: datetime
     sources: tuple[Source, ...]
+
+    @property
+    def tells_start(self) -> bool:
+        """Return whether all that is known is when it was begun."""
+        return bool(self.sources) and all(source.tells_start for source in self.sources)

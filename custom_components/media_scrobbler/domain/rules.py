@@ -2,13 +2,23 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
-from .play import MAX_SOURCES, Play, Source
+from .play import MAX_SOURCES, Play, Source, SourceKind
 from .title import PLAYABLE, Title, combine, identities, name_identity
 
 UNKNOWN_DURATION_WINDOW = timedelta(minutes=30)
 """How far apart two completions of one viewing may be when the run time is unknown."""
+
+UNKNOWN_DURATION = timedelta(hours=3)
+"""How long a title of unknown run time is taken to be: longer than most."""
+
+LONGEST_PAUSE = timedelta(days=30)
+"""How much longer than its run time a title may take from when it was last begun.
+
+Who marks by hand what was left half-way through completes it without beginning it again.
+"""
 
 LATEST_CLOCK_AHEAD = timedelta(minutes=5)
 """How far a server's clock may be ahead of ours before its times are not believed."""
@@ -26,21 +36,85 @@ def viewing_window(first: int | None, second: int | None) -> timedelta:
     return UNKNOWN_DURATION_WINDOW
 
 
+def viewing_span(
+    source: Source, first: int | None, second: int | None
+) -> tuple[timedelta, timedelta]:
+    """Return how long before and after a report its viewing may have been reported.
+
+    Durations are in seconds, of the title as each side knows it.
+    """
+    window, length = viewing_window(first, second), _length(first, second)
+    if source.tells_start:
+        return window, length + window + LONGEST_PAUSE
+    return length + window, window
+
+
+def viewing_gap(
+    play: Play, title: Title, watched_at: datetime, source: Source
+) -> timedelta | None:
+    """Return how far a report is from the play whose viewing it is of; None if it is of another.
+
+    A beginning and an end are of one viewing when there is about the run time between them.
+    """
+    durations = play.title.duration, title.duration
+    if play.tells_start == source.tells_start:
+        gap = abs(play.watched_at - watched_at)
+    else:
+        begun, ended = play.watched_at, watched_at
+        if source.tells_start:
+            begun, ended = ended, begun
+        took = ended - begun
+        gap = max(-took, took - _length(*durations), timedelta())
+        if (
+            source.tells_start
+            and timedelta() <= took <= _length(*durations) + LONGEST_PAUSE
+            and any(known.is_of_account(source) for known in play.sources)
+        ):
+            # The account has not begun it again since, however long the pauses were.
+            gap = timedelta()
+    return gap if gap <= viewing_window(*durations) else None
+
+
+def _length(first: int | None, second: int | None) -> timedelta:
+    if duration := first or second:
+        return timedelta(seconds=duration)
+    return UNKNOWN_DURATION
+
+
 def merge(play: Play, title: Title, watched_at: datetime, source: Source) -> Play:
     """Return a play with another report of the same viewing added.
 
     The earliest time stays, every source is kept and what the new report knows of the
-    title is added.
+    title is added. A server's own time is better than that of its webhooks, and the time
+    of the end is better than that of the beginning.
+
+    What a server's history says a second time, or of the beginning of what is known to have
+    ended, changes nothing.
     """
+    title = combine(play.title, title)
+    if source.is_of_history:
+        if any(
+            known.is_of_history and known.is_of_account(source)
+            for known in play.sources
+        ):
+            return replace(play, title=title)
+        if source.tells_start and not play.tells_start:
+            return play
+    knows_better = play.tells_start and not source.tells_start
+    if source.is_of_history:
+        knows_better = knows_better or all(
+            known.kind is SourceKind.WEBHOOK and known.server_id == source.server_id
+            for known in play.sources
+        )
+    best = watched_at if knows_better else min(play.watched_at, watched_at)
     sources = play.sources
-    if source not in sources and len(sources) < MAX_SOURCES:
-        sources = (*sources, source)
-    return replace(
-        play,
-        title=combine(play.title, title),
-        watched_at=min(play.watched_at, watched_at),
-        sources=sources,
-    )
+    if source not in sources:
+        if source.is_of_history:
+            # It tells that the next time is not the first.
+            sources = sources[: MAX_SOURCES - 1]
+        if len(sources) < MAX_SOURCES:
+            sources = (*sources, source)
+    return replace(play, title=title, watched_at=best, sources=sources)
 
 
 def refusal(title: Title, media_types: Collection[str]) -> str | None:
@@ -62,8 +136,24 @@ def is_identified(title: Title) -> bool:
 
 def believed_time(claimed: datetime | None, received: datetime) -> datetime:
     """Return when something was watched: the server's time unless it cannot be true."""
-    if claimed is None or not (
-        _EARLIEST_TIME <= claimed <= received + LATEST_CLOCK_AHEAD
-    ):
+    if claimed is None or not is_believable(claimed, received):
         return received
     return min(claimed, received)
+
+
+def is_believable(claimed: datetime, received: datetime) -> bool:
+    """Say whether something can have been watched at a time, heard of at another."""
+    return _EARLIEST_TIME <= claimed <= received + LATEST_CLOCK_AHEAD
+
+
+def clock_ahead(date: str | None, received: datetime) -> timedelta:
+    """Return how far a server's clock is ahead of ours, by the `Date` of its answer.
+
+    Nothing if that is little, or unknown; negative if it is behind.
+    """
+    try:
+        told = parsedate_to_datetime(date or "")
+    except ValueError:
+        return timedelta()
+    ahead = (told if told.tzinfo else told.replace(tzinfo=UTC)) - received
+    return ahead if abs(ahead) > LATEST_CLOCK_AHEAD else timedelta()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import ClientSession
 
@@ -27,6 +27,9 @@ from .items import TICKS_PER_SECOND, plain_id
 from .users import async_users
 
 MIN_VERSION = (10, 11)
+
+FIRST_TO_REMEMBER = (12, 0)
+"""From this version on a title that was seen counts as seen while it is seen again."""
 
 QUICK_CONNECT_INTERVAL = 2
 QUICK_CONNECT_LIFETIME = 10 * 60
@@ -60,6 +63,7 @@ class JellyfinClient:
         self._http = Http(session, url=url, device_id=device_id, token=token)
         self._user_id = user_id
         self._server_id = ""
+        self._version: tuple[int, ...] = ()
         # Whether the sign-in is an administrator's, None as long as nobody has said so.
         self._is_administrator: bool | None = None
 
@@ -136,12 +140,10 @@ class JellyfinClient:
             name = answer.text("ServerName") or "Jellyfin"
         if identity is None or version is None:
             raise NotAMediaServerError
-        if (
-            tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
-            < MIN_VERSION
-        ):
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if numbers < MIN_VERSION:
             raise TooOldError
-        self._server_id = identity
+        self._server_id, self._version = identity, numbers
         return ServerInfo(identity, name, version)
 
     async def async_accounts(self) -> list[Party]:
@@ -244,15 +246,37 @@ class JellyfinClient:
             self._http, await self._async_server_id(), item, user_id=self._user_id
         )
 
+    @property
+    def clock_error(self) -> timedelta:
+        """Return how far the server's clock is ahead.
+
+        The times in its webhooks are believed unless they are yet to come.
+        """
+        return max(self._http.clock_ahead, timedelta())
+
     async def async_history(
-        self, accounts: Collection[str], since: datetime | None
+        self,
+        accounts: Collection[str],
+        since: datetime | None,
+        *,
+        active_since: datetime | None = None,
     ) -> AsyncIterator[list[Completion]]:
         """Yield what accounts have completed, page by page; all of it, or since a time.
 
-        Of each title only the last time is known.
+        Of each title only the last time is known. Accounts that have not used the server
+        since `active_since` (or `since`) are left out.
         """
+        # With it comes the version, which tells how times are to be understood.
         server_id = await self._async_server_id()
-        async for page in history.async_history(self._http, server_id, accounts, since):
+        pages = history.async_history(
+            self._http,
+            server_id,
+            accounts,
+            since,
+            active_since=active_since or since,
+            forgets=self._version < FIRST_TO_REMEMBER,
+        )
+        async for page in pages:
             yield page
 
     def can_mark(self, account: str) -> bool:

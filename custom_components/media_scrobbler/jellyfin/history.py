@@ -1,6 +1,7 @@
 """What the users of a Jellyfin server have watched, the latest first."""
 
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 import logging
 from typing import Any
@@ -9,9 +10,11 @@ from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion
 from ..domain.media_server import ForbiddenError
+from ..domain.play import Certainty
+from ..domain.title import MediaType, Title
 from .dto import item_title, raw_items, watched
 from .http import Http, RefusedError
-from .items import each_episode
+from .items import SHORT_ITEM, each_episode
 from .users import async_users
 
 _LOGGER = logging.getLogger(__name__)
@@ -26,20 +29,40 @@ ACTIVITY_STEP = timedelta(minutes=1)
 """How long a user may have been active before the server writes that down."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked for, of whom; `forgets` is as in `async_history`."""
+
+    account: Party
+    server_id: str
+    since: datetime | None
+    forgets: bool
+
+
 async def async_history(
-    http: Http, server_id: str, accounts: Collection[str], since: datetime | None
+    http: Http,
+    server_id: str,
+    accounts: Collection[str],
+    since: datetime | None,
+    *,
+    active_since: datetime | None,
+    forgets: bool,
 ) -> AsyncIterator[list[Completion]]:
     """Yield what accounts have completed, page by page; all of it, or since a time.
 
-    The server knows of each item only when it was watched last. What it has no time for
-    is left out. An account that is gone, or that the sign-in may not ask for, is skipped.
+    The server knows of each item only when it was begun last. What it has no time for is
+    left out. An account that is gone, or that the sign-in may not ask for, is skipped, and
+    so is one that has not used the server since a time.
+
+    `forgets` is whether the server takes a title for not seen while it is seen again.
     """
-    idle = set() if since is None else await _async_idle(http, since)
+    idle = set() if active_since is None else await _async_idle(http, active_since)
     for account in accounts:
         if account in idle:
             continue
+        asked = _Asked(Party(account), server_id, since, forgets)
         try:
-            async for page in _async_history_of(http, server_id, account, since):
+            async for page in _async_history_of(http, asked):
                 yield page
         except ForbiddenError:
             _LOGGER.debug("The history of account %s may not be read", account)
@@ -62,11 +85,12 @@ async def _async_idle(http: Http, since: datetime) -> set[str | None]:
 
 
 async def _async_history_of(
-    http: Http, server_id: str, account: str, since: datetime | None
+    http: Http, asked: _Asked
 ) -> AsyncIterator[list[Completion]]:
+    since = asked.since
     limit = PAGE if since is None else LATEST_PAGE
     params = {
-        "userId": account,
+        "userId": asked.account.id or "",
         "recursive": "true",
         "isPlayed": "true",
         "includeItemTypes": "Movie,Episode,Audio",
@@ -84,7 +108,7 @@ async def _async_history_of(
         completions: list[Completion] = []
         items = raw_items(answer)
         for item in items:
-            found = _completions(item, Party(account), server_id)
+            found = _completions(item, asked)
             if found and since is not None and found[0].watched_at < since:
                 return completions, False
             completions.extend(found)
@@ -100,18 +124,45 @@ async def _async_history_of(
         start += limit
 
 
-def _completions(item: Any, account: Party, server_id: str) -> list[Completion]:
+def _completions(item: Any, asked: _Asked) -> list[Completion]:
     """Return what an item stands for, nothing if it cannot be understood."""
     try:
         fields = Fields(item, "Items")
-        title = item_title(fields, None, server_id)
+        title = item_title(fields, None, asked.server_id)
         was_watched, at = watched(fields)
         if title is None or not was_watched or at is None:
             return []
+        certainty = _certainty(fields, title, forgets=asked.forgets)
         titles = each_episode(title, fields.integer("IndexNumberEnd"))
     except PayloadError:
         return []
     return [
-        Completion(account=account, title=each, watched_at=at, is_last_start=True)
+        Completion(
+            account=asked.account,
+            title=each,
+            watched_at=at,
+            is_last_start=True,
+            certainty=certainty,
+        )
         for each in titles
     ]
+
+
+def _certainty(item: Fields, title: Title, *, forgets: bool) -> Certainty:
+    """Return how sure it is that a title that counts as seen was completed when last begun.
+
+    Music counts as soon as it is begun, and what is short or of unknown length soon after.
+    """
+    if (
+        title.media_type is MediaType.TRACK
+        or not title.duration
+        or title.duration < SHORT_ITEM
+    ):
+        return Certainty.BEGUN
+    data = item.object("UserData")
+    if forgets or data is None:
+        return Certainty.CERTAIN
+    if data.integer("PlaybackPositionTicks"):
+        # It was seen before, and is half-way through again.
+        return Certainty.BEGUN
+    return Certainty.CERTAIN if data.integer("PlayCount") == 1 else Certainty.IF_FIRST

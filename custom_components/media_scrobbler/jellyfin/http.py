@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from aiohttp import (
     ClientTimeout,
 )
 from homeassistant import const
+from homeassistant.util import dt as dt_util
 import orjson
 
 from ..domain.fields import Fields, PayloadError
@@ -25,6 +27,7 @@ from ..domain.media_server import (
     ServerFailureError,
     SignInError,
 )
+from ..domain.rules import clock_ahead
 
 TIMEOUT = ClientTimeout(total=15)
 LIST_TIMEOUT = ClientTimeout(total=60)
@@ -59,6 +62,7 @@ class Http:
         self._url = url.rstrip("/")
         self._device_id = device_id
         self.token = token
+        self.clock_ahead = timedelta()
 
     async def async_request(
         self,
@@ -157,6 +161,7 @@ class Http:
             ) as response:
                 content = await response.read()
                 status, content_type = response.status, response.content_type
+                date = response.headers.get("Date")
         except (ClientConnectorCertificateError, ClientSSLError) as err:
             raise CertificateError from err
         except (ClientError, TimeoutError, ValueError) as err:
@@ -174,6 +179,7 @@ class Http:
                 raise ServerFailureError
             case _ if status >= 400:
                 raise NotAMediaServerError
+        self.clock_ahead = clock_ahead(date, dt_util.utcnow())
         return content, content_type
 
     def _authorization(self) -> str:

@@ -6,14 +6,17 @@ it blocks and belongs into the executor, through `Caller`, which turns the error
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from homeassistant.util import dt as dt_util
 import orjson
 from plexapi.exceptions import BadRequest, NotFound, Unauthorized
 import requests
 
 from ..domain.fields import Fields
 from ..domain.media_server import NotAMediaServerError
+from ..domain.rules import clock_ahead
 
 TIMEOUT = 30
 """Seconds that there are for an answer: for a long list everything has to be sorted."""
@@ -40,6 +43,7 @@ class Api:
         self._session = session
         self._url = url.rstrip("/")
         self._token = token
+        self.clock_ahead = timedelta()
 
     def get(self, path: str, params: Params | None = None) -> Fields:
         """Return what the container of an answer holds."""
@@ -105,6 +109,7 @@ class Api:
         if not response.ok:
             error = _ERRORS.get(response.status_code, BadRequest)
             raise error(f"({response.status_code})")
+        self.clock_ahead = clock_ahead(response.headers.get("Date"), dt_util.utcnow())
         content: bytes = response.content
         return content
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -264,8 +264,17 @@ class PlexClient:
 
         await self._async_call(mark)
 
+    @property
+    def clock_error(self) -> timedelta:
+        """Return how far the server's clock is ahead: its webhooks carry no time."""
+        return self._api.clock_ahead
+
     async def async_history(
-        self, accounts: Collection[str], since: datetime | None
+        self,
+        accounts: Collection[str],
+        since: datetime | None,
+        *,
+        active_since: datetime | None = None,
     ) -> AsyncIterator[list[Completion]]:
         """Yield what accounts have completed, page by page; all of it, or since a time.
 

@@ -5,10 +5,12 @@ change to it rewrites that one file. A part is capped; a month continues in a fu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import batched
 from pathlib import Path
 import re
 import time
@@ -21,8 +23,8 @@ from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
 import orjson
 
 from ..const import DOMAIN
-from ..domain.play import Play, Source
-from ..domain.rules import merge, viewing_window
+from ..domain.play import Certainty, Play, Report, Source
+from ..domain.rules import merge, viewing_gap
 from ..domain.title import Title, combine, same_title
 from .codec import play_from_dict, play_to_dict
 from .index import PlayIndex
@@ -37,6 +39,9 @@ MAX_PART_BYTES = 64 * 1024
 
 MAX_OPEN_PARTS = 6
 """How many parts are kept in memory beside those that wait to be written."""
+
+TAKEN_AT_ONCE = 100
+"""Reports that are looked at before anything else has its turn; they share their writes."""
 
 _PART_NAME = re.compile(r"\d{4}-\d{2}(\.\d{1,5})?", re.ASCII)
 
@@ -55,6 +60,27 @@ class Recorded:
     """What to wait for until it is on disk, None if it is; raises StorageWriteError."""
 
 
+class Finding(StrEnum):
+    """What a history knows of a report."""
+
+    KNOWN = "known"
+    NEW = "new"
+    DOUBTFUL = "doubtful"
+    """It is not known, but need not be another viewing than one that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a report: a new one has a play if it was added.
+
+    `saved` is as in Recorded.
+    """
+
+    finding: Finding
+    play: Play | None = None
+    saved: asyncio.Future[None] | None = None
+
+
 @dataclass(slots=True)
 class _Part:
     """One file. `plays` is None while it is not in memory; values are JSON."""
@@ -67,6 +93,8 @@ class _Part:
     writer: Writer | None = None
     earliest: float = float("inf")
     latest: float = float("-inf")
+    decoded: dict[str, Play] = field(default_factory=dict)
+    """Plays as they were decoded, for as long as many reports are looked at."""
 
     @property
     def month(self) -> str:
@@ -78,7 +106,25 @@ class _Part:
         raw = orjson.dumps(play_to_dict(play))
         self.size += len(raw) - len(self.plays.get(play.id, b""))
         self.plays[play.id] = raw
+        if self.decoded:
+            self.decoded[play.id] = play
         self.span(play)
+
+    def remove(self, play_id: str) -> None:
+        """Take a play out; the part must be in memory."""
+        assert self.plays is not None
+        self.size -= len(self.plays.pop(play_id))
+        self.decoded.pop(play_id, None)
+
+    def all_plays(self) -> Collection[Play]:
+        """Return the plays; the part must be in memory."""
+        if not self.decoded:
+            assert self.plays is not None
+            self.decoded = {
+                play_id: play_from_dict(orjson.loads(raw))
+                for play_id, raw in self.plays.items()
+            }
+        return self.decoded.values()
 
     def span(self, play: Play) -> None:
         """Widen the time that the part covers."""
@@ -107,6 +153,7 @@ class History:
         self._on_trouble = on_trouble
         self._migrate = migrate
         self._parts: list[_Part] = []
+        self._months: dict[str, list[_Part]] = {}
         self._index = PlayIndex(dt_util.get_default_time_zone())
         self._lock = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
@@ -179,6 +226,8 @@ class History:
     async def _async_load(self) -> None:
         parts, index, last = await self._hass.async_add_executor_job(self._read_all)
         self._parts, self._index = parts, index
+        for part in parts:
+            self._months.setdefault(part.month, []).append(part)
         if last is not None:
             self._note_last(last)
         if self.unreadable:
@@ -230,11 +279,12 @@ class History:
 
     def _close_idle(self) -> None:
         """Let go of parts that are in memory without need, once a change has been made."""
-        idle = [
-            part
-            for part in self._parts
-            if part.plays is not None and (part.writer is None or part.writer.idle)
-        ]
+        idle = []
+        for part in self._parts:
+            if part.decoded:
+                part.decoded = {}
+            if part.plays is not None and (part.writer is None or part.writer.idle):
+                idle.append(part)
         for part in idle[: max(0, len(idle) - MAX_OPEN_PARTS)]:
             part.plays = part.writer = None
 
@@ -251,31 +301,97 @@ class History:
         """
         await self.async_load()
         async with self._lock:
-            if self.removed:
-                raise HistoryRemovedError(f"{self._key} has been removed")
-            known = await self._find_viewing(title, watched_at)
+            self._check()
+            known = await self._find_viewing(title, watched_at, source)
             if known is None:
-                play = Play(
-                    # The time that an id can tell begins in 1970.
-                    id=ulid_at_time(max(watched_at.timestamp(), 0)),
-                    title=title,
-                    watched_at=watched_at,
-                    sources=(source,),
-                )
-                part = await self._open_part_for(watched_at)
-                part.put(play)
-                self._index.add(play, part.number)
+                part, play = await self._add(title, watched_at, source)
                 changed = True
             else:
-                part, old = known
-                play = merge(old, title, watched_at, source)
-                if changed := play != old:
-                    self._index.replace(old, play, part.number)
-                    part.put(play)
-            self._note_last(play)
+                part, play, changed = self._merge(known, title, watched_at, source)
             saved = self._writer(part).save(changed=changed)
             self._close_idle()
         return Recorded(play, known is not None, saved)
+
+    async def async_take(self, reports: Iterable[Report], *, add: bool) -> list[Taken]:
+        """Merge reports of viewings that are known, and add what is new if that is wanted.
+
+        A title that was completed before is not completed again by a report that says only
+        that it was begun. Best in the order of time, in which it is on disk. Raises as
+        `async_record` does.
+        """
+        await self.async_load()
+        taken: list[Taken] = []
+        for some in batched(reports, TAKEN_AT_ONCE, strict=False):
+            async with self._lock:
+                self._check()
+                found = [await self._take(report, add=add) for report in some]
+                changed = {part.number: part for _, _, part in found if part}
+                saved = {
+                    number: self._writer(part).save()
+                    for number, part in changed.items()
+                }
+                self._close_idle()
+            taken += [
+                Taken(finding, play, saved[part.number] if part else None)
+                for finding, play, part in found
+            ]
+            await asyncio.sleep(0)
+        return taken
+
+    async def _take(
+        self, report: Report, *, add: bool
+    ) -> tuple[Finding, Play | None, _Part | None]:
+        """Take a report; returns the part that has changed as well."""
+        title, watched_at, source = report.title, report.watched_at, report.source
+        known = await self._find_viewing(title, watched_at, source)
+        if known is not None:
+            part, play, changed = self._merge(known, title, watched_at, source)
+            return Finding.KNOWN, play, part if changed else None
+        if report.certainty is not Certainty.CERTAIN:
+            moment = watched_at.timestamp()
+            if any(time < moment for time in self._index.times(title)):
+                return Finding.DOUBTFUL, None, None
+        if not add:
+            return Finding.NEW, None, None
+        part, play = await self._add(title, watched_at, source)
+        return Finding.NEW, play, part
+
+    def _check(self) -> None:
+        if self.removed:
+            raise HistoryRemovedError(f"{self._key} has been removed")
+
+    async def _add(
+        self, title: Title, watched_at: datetime, source: Source
+    ) -> tuple[_Part, Play]:
+        """Add a play, which has yet to be written."""
+        play = Play(
+            # The time that an id can tell begins in 1970.
+            id=ulid_at_time(max(watched_at.timestamp(), 0)),
+            title=title,
+            watched_at=watched_at,
+            sources=(source,),
+        )
+        part = await self._open_part_for(watched_at)
+        part.put(play)
+        self._index.add(play, part.number)
+        self._note_last(play)
+        return part, play
+
+    def _merge(
+        self,
+        known: tuple[_Part, Play],
+        title: Title,
+        watched_at: datetime,
+        source: Source,
+    ) -> tuple[_Part, Play, bool]:
+        """Merge a report into a play; returns whether that has yet to be written."""
+        part, old = known
+        play = merge(old, title, watched_at, source)
+        if changed := play != old:
+            self._index.replace(old, play, part.number)
+            part.put(play)
+            self._note_last(play)
+        return part, play, changed
 
     async def async_change(
         self,
@@ -299,7 +415,7 @@ class History:
                 await before(old, new)
             if new is None:
                 self._index.remove(old, part.number)
-                part.size -= len(plays.pop(play_id))
+                part.remove(play_id)
             else:
                 self._index.replace(old, new, part.number)
                 part.put(new)
@@ -327,7 +443,7 @@ class History:
             # Found before anything is changed: it may have been removed meanwhile.
             own_part = await self._part_of(play_id)
             twin = await self._find_viewing(
-                play.title, play.watched_at, besides=play_id
+                play.title, play.watched_at, play.sources[0], besides=play_id
             )
             if twin is None:
                 return play
@@ -338,9 +454,9 @@ class History:
             self._index.replace(kept, merged, part.number)
             part.put(merged)
             written = [self._writer(part).save()]
-            plays = await self._open(own_part)
+            await self._open(own_part)
             self._index.remove(play, own_part.number)
-            own_part.size -= len(plays.pop(play_id))
+            own_part.remove(play_id)
             written.append(self._writer(own_part).save())
             if self._last is not None and self._last.id == play_id:
                 self._last = merged
@@ -366,7 +482,7 @@ class History:
             self.removed = True
             for part in self._parts:
                 await self._writer(part).async_remove()
-            self._parts = []
+            self._parts, self._months = [], {}
             self._index = PlayIndex(dt_util.get_default_time_zone())
             self._last = None
 
@@ -383,38 +499,44 @@ class History:
         number = self._index.latest_part()
         if number is not None:
             with suppress(UnreadableStoreError):
-                for play in _decoded(await self._open(self._parts[number])):
+                await self._open(part := self._parts[number])
+                for play in part.all_plays():
                     self._note_last(play)
 
     async def _find_viewing(
-        self, title: Title, watched_at: datetime, besides: str | None = None
+        self,
+        title: Title,
+        watched_at: datetime,
+        source: Source,
+        besides: str | None = None,
     ) -> tuple[_Part, Play] | None:
         """Return the play that is the same viewing, and the part that holds it."""
         best: tuple[_Part, Play] | None = None
-        for number in set(self._index.viewings(title, watched_at)):
+        nearest: timedelta | None = None
+        for number in set(self._index.viewings(title, watched_at, source)):
             part = self._parts[number]
             try:
-                plays = await self._open(part)
+                await self._open(part)
             except UnreadableStoreError as err:
                 # Readable at start and not any more: the play must not be lost for that.
                 part.unreadable = str(err)
                 self._on_trouble()
                 continue
-            for play in _decoded(plays):
-                apart = abs(play.watched_at - watched_at)
+            for play in part.all_plays():
+                gap = viewing_gap(play, title, watched_at, source)
                 if (
-                    play.id != besides
-                    and apart <= viewing_window(play.title.duration, title.duration)
+                    gap is not None
+                    and play.id != besides
+                    and (nearest is None or gap < nearest)
                     and same_title(play.title, title)
-                    and (best is None or apart < abs(best[1].watched_at - watched_at))
                 ):
-                    best = part, play
+                    best, nearest = (part, play), gap
         return best
 
     async def _open_part_for(self, watched_at: datetime) -> _Part:
         """Return the part that takes a new play of this time."""
         month = watched_at.astimezone(UTC).strftime("%Y-%m")
-        parts = [part for part in self._parts if part.month == month]
+        parts = self._months.setdefault(month, [])
         if parts and not parts[-1].unreadable:
             try:
                 await self._open(parts[-1])
@@ -430,6 +552,7 @@ class History:
             name += f".{max(int(part.name[8:] or 0) for part in parts) + 1:04}"
         part = _Part(len(self._parts), name, plays={})
         self._parts.append(part)
+        parts.append(part)
         return part
 
     async def _part_of(self, play_id: str) -> _Part:
@@ -542,6 +665,18 @@ class History:
             return []
 
 
+async def async_saved(taken: Iterable[Taken]) -> None:
+    """Return when what has changed is on disk; raises StorageWriteError."""
+    futures = {each.saved for each in taken if each.saved is not None}
+    failed = [
+        err
+        for err in await asyncio.gather(*futures, return_exceptions=True)
+        if isinstance(err, BaseException)
+    ]
+    if failed:
+        raise failed[0]
+
+
 def _yield_to_loop() -> None:
     """Let the event loop have its turn, which a busy thread would keep waiting."""
     time.sleep(0)
@@ -553,10 +688,6 @@ def _index(part: _Part, plays: list[Play], index: PlayIndex) -> Play | None:
         index.add(play, part.number)
         part.span(play)
     return max(plays, key=lambda play: play.watched_at, default=None)
-
-
-def _decoded(plays: dict[str, bytes]) -> Iterator[Play]:
-    return (play_from_dict(orjson.loads(raw)) for raw in plays.values())
 
 
 def _names(title: Title) -> str:

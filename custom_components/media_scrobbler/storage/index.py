@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, tzinfo
 
-from ..domain.play import Play
-from ..domain.rules import viewing_window
+from ..domain.play import Play, Source
+from ..domain.rules import viewing_span
 from ..domain.title import (
     PLAYABLE,
     MediaType,
@@ -96,18 +96,19 @@ class PlayIndex:
                 self._count(row, -1)
                 self._type[row] = _REMOVED
 
-    def viewings(self, title: Title, watched_at: datetime) -> list[int]:
-        """Return the parts with plays of this title that may be the same viewing."""
+    def viewings(self, title: Title, watched_at: datetime, source: Source) -> list[int]:
+        """Return the parts with plays of this title that may be of the viewing reported."""
         moment = watched_at.timestamp()
-        return [
-            self._part[row]
-            for number in self._candidates(title)
-            for row in self._rows(number)
-            if abs(self._watched[row] - moment)
-            <= viewing_window(
-                self._duration[row] or None, title.duration
-            ).total_seconds()
-        ]
+        found: list[int] = []
+        for number in self._candidates(title):
+            for row in self._rows(number):
+                before, after = viewing_span(
+                    source, self._duration[row] or None, title.duration
+                )
+                later = self._watched[row] - moment
+                if -before.total_seconds() <= later <= after.total_seconds():
+                    found.append(self._part[row])
+        return found
 
     def times(self, title: Title) -> list[float]:
         """Return when a title was watched, in epoch seconds, in no order."""

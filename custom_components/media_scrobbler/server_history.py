@@ -1,0 +1,196 @@
+"""What a server knows to have been completed, on its way into histories.
+
+Healing and importing differ in what is done with it in the end: healing records and
+publishes what is missing, an import records everything and publishes nothing.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .domain.event import Party
+from .domain.library import Completion
+from .domain.media_server import MediaServer, MediaServerError, SignInError
+from .domain.outcome import Outcome
+from .domain.play import LAST_START, Report, Source, SourceKind
+from .domain.rules import is_believable
+from .domain.title import MediaType, Title, combine, number_of
+from .enrichment import is_complete
+from .storage.accounts import Account
+
+if TYPE_CHECKING:
+    from .recording import Recorder
+    from .server import Server
+    from .viewer import Viewer
+
+LARGEST_CLOCK_ERROR = timedelta(days=1)
+"""How far clocks may differ: beyond, there is no telling which of them is wrong."""
+
+
+class ServerHistory:
+    """Reads the history of one server, while it is connected."""
+
+    def __init__(self, server: Server, client: MediaServer, recorder: Recorder) -> None:
+        """Take the server, and who knows whose its accounts are."""
+        self._server = server
+        self._client = client
+        self._recorder = recorder
+        self._importing = asyncio.Lock()
+
+    @property
+    def clocks_agree(self) -> bool:
+        """Return whether the server's times can be set right, as of its last answer."""
+        return abs(self._client.clock_error) <= LARGEST_CLOCK_ERROR
+
+    async def async_reports(
+        self,
+        accounts: Collection[Account],
+        since: datetime | None,
+        kind: SourceKind,
+        *,
+        active_since: datetime | None = None,
+    ) -> AsyncIterator[tuple[list[tuple[Account, list[Report]]], int]]:
+        """Yield reports by account, the oldest of a page first, and how much was of no use.
+
+        Raises MediaServerError.
+        """
+        by_id = {account.id: account for account in accounts}
+        pages = self._client.async_history(
+            list(by_id), since, active_since=active_since
+        )
+        async for page in pages:
+            now = dt_util.utcnow()
+            by_account: dict[str, list[Report]] = {}
+            completed = await self._async_completed(page)
+            useless = 0
+            for completion, title in zip(page, completed, strict=True):
+                account = by_id.get(completion.account.id or "")
+                watched_at = self._time(completion.watched_at)
+                if account is None or not is_believable(watched_at, now):
+                    useless += 1
+                    continue
+                report = Report(
+                    title=title,
+                    watched_at=min(watched_at, now),
+                    source=self._source(account, completion, kind, now),
+                    certainty=completion.certainty,
+                )
+                by_account.setdefault(account.id, []).append(report)
+            for reports in by_account.values():
+                reports.sort(key=lambda report: report.watched_at)
+            yield (
+                [(by_id[key], reports) for key, reports in by_account.items()],
+                useless,
+            )
+
+    async def async_import(
+        self, viewer: Viewer | None = None, since: datetime | None = None
+    ) -> Counter[Outcome]:
+        """Record all that the server knows, or what a viewer has watched, since a time.
+
+        Returns what became of it. Raises HomeAssistantError; what was recorded by then
+        stays.
+        """
+        async with self._importing:
+            outcomes: Counter[Outcome] = Counter()
+            accounts = self._recorder.accounts_of(self._server, viewer)
+            if not accounts:
+                return outcomes
+            await self._server.library.async_load()
+            if self._server.library.scanned_at is None:
+                # Or every title would have to be asked for by itself.
+                await self._server.scanner.async_scan()
+            viewers: set[Viewer] = set()
+            try:
+                async for page, useless in self.async_reports(
+                    accounts, since, SourceKind.IMPORT
+                ):
+                    outcomes[Outcome.IGNORED] += useless
+                    for account, reports in page:
+                        viewers |= (
+                            {viewer} if viewer else {*self._recorder.credited(account)}
+                        )
+                        outcomes += await self._recorder.async_import(
+                            account, reports, viewer
+                        )
+            except MediaServerError as err:
+                connection = self._server.connection
+                if isinstance(err, SignInError) and connection is not None:
+                    await connection.async_request_refresh()
+                raise HomeAssistantError(
+                    translation_domain=DOMAIN, translation_key=err.reason
+                ) from err
+            finally:
+                for each in viewers:
+                    await each.async_imported()
+            return outcomes
+
+    def _time(self, watched_at: datetime) -> datetime:
+        """Return when something was watched, by the clock that webhooks are recorded by."""
+        return (
+            watched_at - self._client.clock_error if self.clocks_agree else watched_at
+        )
+
+    def _source(
+        self, account: Account, completion: Completion, kind: SourceKind, now: datetime
+    ) -> Source:
+        player = completion.player or Party()
+        return Source(
+            kind=kind,
+            at=now,
+            event=LAST_START if completion.is_last_start else None,
+            server_id=self._server.entry.entry_id,
+            server=self._server.entry.title,
+            server_type=self._server.type.value,
+            account=account.name or account.id,
+            player=player.name or player.id,
+            player_id=player.id,
+        )
+
+    async def _async_completed(self, page: Sequence[Completion]) -> list[Title]:
+        """Return the titles of a page with what the library knows of them.
+
+        A server's history may leave out ids, of a title or of its show.
+        """
+        server_id = self._server.entry.unique_id or ""
+        titles = [completion.title for completion in page]
+        lacking = [title for title in titles if not is_complete(title)]
+        known = await self._server.library.async_titles(
+            {
+                item
+                for title in lacking
+                for items in (title.items, title.show_items)
+                if (item := items.get(server_id)) is not None
+            }
+        )
+        return [_completed(title, server_id, known) for title in titles]
+
+
+def _completed(title: Title, server_id: str, known: dict[str, Title]) -> Title:
+    item = known.get(title.items.get(server_id, ""))
+    if item is not None:
+        if not _agree(title, item):
+            # The item is another title by now.
+            return replace(title, items={}, show_items={})
+        title = combine(title, item)
+    show = known.get(title.show_items.get(server_id, ""))
+    if show is not None and show.media_type is MediaType.SHOW:
+        title = replace(
+            title, show=title.show or show.title, show_ids=show.ids | title.show_ids
+        )
+    return title
+
+
+def _agree(title: Title, item: Title) -> bool:
+    """Say whether a history and a library may mean the same by an item."""
+    numbers = number_of(title), number_of(item)
+    return title.media_type is item.media_type and (
+        None in numbers or numbers[0] == numbers[1]
+    )
