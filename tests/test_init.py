@@ -96,6 +96,7 @@ async def test_from_yaml_nothing(hass: HomeAssistant) -> None:
         "import_watchlist",
         "scan_library",
         "clear_library",
+        "import_history",
         "sync_jellyfin",
     }
 

@@ -8,10 +8,12 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 import voluptuous as vol
 
+from .const import DOMAIN
 from .domain.event import ServerType
 from .domain.outcome import Outcome
 from .library_scan import ScanResult
 from .published import server_data
+from .scrobbler import DATA_SCROBBLER
 from .service_call import (
     ATTR_LIMIT,
     ATTR_SERVER,
@@ -95,14 +97,19 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
         raise invalid("no_server_to_ask")
     # What Jellyfin leaves open is plain where all that was watched elsewhere is known.
     servers.sort(key=lambda server: server.type is ServerType.JELLYFIN)
-    failed: HomeAssistantError | None = None
     outcomes: Counter[Outcome] = Counter()
+    failed: HomeAssistantError | None = None
     for server in servers:
         try:
             outcomes += await server.async_import_history(viewer, since)
         except HomeAssistantError as err:
             # The other servers are asked all the same.
             failed = err
+    scrobbler = call.hass.data[DATA_SCROBBLER]
+    call.hass.async_create_background_task(
+        scrobbler.history_sync.async_bring_in_step(list(scrobbler.servers.values())),
+        f"{DOMAIN} sync",
+    )
     if failed is not None:
         raise failed
     return {
