@@ -145,18 +145,20 @@ class Delivery:
                 account, item, watched=watched_at is not None, watched_at=watched_at
             )
         except ForbiddenError:
-            self._note_permission(account, is_forbidden=True)
+            self.note_permission(account, is_forbidden=True)
             raise
         finally:
             # However long that took.
             if watched_at is not None:
                 self._expect_echo(account, item, title)
-        self._note_permission(account, is_forbidden=False)
+        self.note_permission(account, is_forbidden=False)
 
     def _expect_echo(self, account: str, item: str, title: Title) -> None:
         self._rules.echoes.expect(self._server.entry.entry_id, account, item, title)
 
-    def _note_permission(self, account: str, *, is_forbidden: bool) -> None:
+    @callback
+    def note_permission(self, account: str, *, is_forbidden: bool) -> None:
+        """Tell a person of accounts that may not be marked for, as long as there are any."""
         if is_forbidden:
             self._forbidden.add(account)
         else:
@@ -220,7 +222,7 @@ class Delivery:
             await self._async_deliver(waiting)
         except ForbiddenError:
             # It would be no different the next time.
-            self._note_permission(waiting.change.account, is_forbidden=True)
+            self.note_permission(waiting.change.account, is_forbidden=True)
         except MediaServerError as err:
             _LOGGER.debug(
                 "%s could not be told what was watched: %s",

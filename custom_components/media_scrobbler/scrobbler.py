@@ -90,7 +90,7 @@ class Scrobbler:
         self.following = Following(hass, self.servers, self.viewers)
         self._listeners = Listeners(self.watchlists, self.following)
         self.watchlist_importer = WatchlistImporter(hass, self.watchlists, self.servers)
-        self.history_sync = HistorySync(hass, self.servers, self.viewers)
+        self.history_sync = HistorySync(hass, self.viewers)
         self._receiver = WebhookReceiver(hass, self.async_process)
 
     async def async_setup(self) -> None:

@@ -21,11 +21,11 @@ from . import ScrobblerConfigEntry
 from .domain.event import ServerType
 from .domain.title import MediaType
 from .entity import UpdatedEntity
-from .history_sync import SyncState
 from .library_scan import ScanState
 from .published import title_data
 from .scrobbler import DATA_SCROBBLER, Scrobbler
 from .server import Server
+from .sync_run import SyncState
 from .viewer import Viewer
 
 PARALLEL_UPDATES = 0

@@ -8,7 +8,6 @@ from homeassistant.exceptions import HomeAssistantError
 import voluptuous as vol
 
 from .domain.event import ServerType
-from .history_sync import SyncResult
 from .scrobbler import DATA_SCROBBLER
 from .service_call import (
     ATTR_SERVER,
@@ -19,6 +18,7 @@ from .service_call import (
     servers_of,
     viewers_of,
 )
+from .sync_run import SyncResult
 
 ATTR_ALLOW_MASS_UNWATCH = "allow_mass_unwatch"
 ATTR_DRY_RUN = "dry_run"
