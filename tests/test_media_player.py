@@ -335,6 +335,7 @@ async def test_restart_while_playing(
     hass, _ = await restart()
     assert player(hass, plex, TV).state == "paused"
     await move_time(hass, freezer, hours=4, minutes=1)
+    await settle(hass)
     assert player(hass, plex, TV).state == "idle"
 
 
