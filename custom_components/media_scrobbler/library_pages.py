@@ -1,6 +1,7 @@
 """Reading the items of a server page by page, while they may change."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from .domain.library import Page, Section
 from .domain.media_server import MediaServer, ServerFailureError
@@ -64,3 +65,24 @@ class Pages:
             last = found[-1] if is_whole else None
             self.read, total = max(self.read, end), page.total
             yield page
+
+
+async def read_ahead(pages: Pages) -> AsyncGenerator[Page]:
+    """Yield pages, and have the next one read while one is worked with.
+
+    For use with `aclosing`: what is being read is of no use once nobody wants it.
+    """
+
+    async def following() -> Page | None:
+        return await anext(iterator, None)
+
+    iterator = aiter(pages)
+    reading = asyncio.create_task(following())
+    try:
+        while (page := await reading) is not None:
+            reading = asyncio.create_task(following())
+            yield page
+    finally:
+        reading.cancel()
+        # Neither is what has become of it, unless it was waited for.
+        await asyncio.gather(reading, return_exceptions=True)

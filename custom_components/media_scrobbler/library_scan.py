@@ -1,6 +1,7 @@
 """Scanning a server's libraries: page by page, in the background."""
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +13,12 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_track_time_change
 from homeassistant.util import dt as dt_util
 
+from .collector import collected_by_hand
 from .const import CONF_NIGHTLY_SCAN, DOMAIN
 from .domain.library import Section
 from .domain.media_server import MediaServer, MediaServerError, SignInError
 from .domain.title import MediaType
-from .library_pages import Pages
+from .library_pages import Pages, read_ahead
 from .library_updates import LibraryListener
 from .storage.library import LibraryScan
 from .storage.library_index import item_id
@@ -240,8 +242,9 @@ class LibraryScanner:
             for section, media_type in kinds:
                 page = await client.async_page(section, media_type, 0, 0)
                 self._expected += page.total
-            for section, media_type in kinds:
-                await self._async_read_kind(client, scan, section, media_type)
+            with collected_by_hand:
+                for section, media_type in kinds:
+                    await self._async_read_kind(client, scan, section, media_type)
         except BaseException:
             await asyncio.shield(scan.async_discard())
             raise
@@ -264,12 +267,14 @@ class LibraryScanner:
         for _ in range(ATTEMPTS):
             items: set[str] = set()
             pages = Pages(client, section, media_type)
-            async for page in pages:
-                titles = [entry.title for entry in page.entries]
-                await scan.async_add(section, titles)
-                items.update(filter(None, map(item_id, titles)))
-                self._read = max(self._read, before + pages.read)
-                self._server.updates.send()
+            async with aclosing(read_ahead(pages)) as ahead:
+                async for page in ahead:
+                    titles = [entry.title for entry in page.entries]
+                    await scan.async_add(section, titles)
+                    items.update(filter(None, map(item_id, titles)))
+                    self._read = max(self._read, before + pages.read)
+                    self._server.updates.send()
+                    collected_by_hand.collect()
             if not pages.have_moved:
                 for item in known - items:
                     scan.forget(item)
