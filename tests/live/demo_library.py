@@ -294,6 +294,12 @@ class LibraryDemo(ServersDemo):
             return item if len(item.get("servers", ())) == 2 else None
 
         item = await until(on_both)
+        expected = self.expected_counts((*ON_BOTH, PAPER_ORCHARD, THE_NIGHT_FERRY))
+        self.report.check(
+            await self.counted(self.attic, expected),
+            f"{self.attic}: {_counted(expected)}",
+            f"{await self.counts(self.attic)} instead of {expected}",
+        )
         await connection.command("get_states")
         again = events.waiting()
         self.report.check(
