@@ -3,7 +3,8 @@
 In the first half, two servers are known by their webhooks only: they send what Plex and
 Jellyfin would send while people watch. Every webhook is shown with what became of it and
 checked against what should have; Home Assistant is killed on the way, and each viewer's
-history is read back and compared. In the second half, two servers are signed in to.
+history is read back and compared. In the second half, two servers are signed in to, and
+Jellyfin follows what is watched.
 
     python -m tests.live.demo           stays until Ctrl-C, to look around in
     python -m tests.live.demo --exit    ends with status 0 if all came out as it should
@@ -41,6 +42,7 @@ from tests.simulators.jellyfin import JellyfinEvent, JellyfinServer, JellyfinUse
 from tests.simulators.plex import PlexAccount, PlexEvent, PlexPlayer, PlexServer
 from tests.simulators.transport import post
 
+from .demo_in_step import AWAY
 from .demo_servers import stand_ins
 from .demo_sign_in import REFUSED, SignInDemo
 from .home_assistant import (
@@ -701,7 +703,7 @@ async def _run(arguments: argparse.Namespace) -> int:
             except LiveHomeAssistantError as err:
                 report.check(False, "The evening ended early", str(err))
             report.heading("The log")
-            report.log(hass.log_text(), but=REFUSED)
+            report.log(hass.log_text(), but=(REFUSED, AWAY))
             _conclude(report, time.monotonic() - began)
             if not arguments.exit:
                 await _stay(hass)

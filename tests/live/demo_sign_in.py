@@ -2,7 +2,7 @@
 
 The stand-ins are servers with an API here, and plex.tv with them. Home Assistant signs in as
 a person does, registers its webhooks by itself, completes what they leave out, knows what the
-servers hold, and takes everything back when they are removed.
+servers hold, has Jellyfin follow, and takes everything back when they are removed.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from tests.simulators.catalogue import (
 )
 from tests.simulators.plex import LIVING_ROOM_TV
 
+from .demo_in_step import InStepDemo
 from .demo_library import LibraryDemo
 from .demo_servers import OTHER_WEBHOOK, ServersDemo, StandIns
 from .home_assistant import FlowStep, LiveHomeAssistant, LiveHomeAssistantError
@@ -53,7 +54,7 @@ class SignInDemo(ServersDemo):
         self.viewers: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Sign in, watch, want things, be signed out and in again, remove the servers."""
+        """Sign in, watch, want things, be in step, be signed out and in, remove the servers."""
         before = [entry["title"] for entry in await self.hass.entries(DOMAIN)]
         await self.sign_in_to_plex()
         await self.sign_in_to_jellyfin()
@@ -63,6 +64,14 @@ class SignInDemo(ServersDemo):
         await self.watch_on_jellyfin()
         await LibraryDemo(
             self.hass, self.servers, self.report, self.viewers["alice"], self.alice
+        ).run()
+        await InStepDemo(
+            self.hass,
+            self.servers,
+            self.report,
+            self.viewers,
+            self.entries,
+            {"alice": self.alice, "erik": self.erik},
         ).run()
         secrets = await self.secrets()
         await self.heal_plex()
