@@ -13,7 +13,7 @@ from aiohttp import web
 from homeassistant import loader
 from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.common import (
     flush_store,
 )
 
-from custom_components.media_scrobbler.const import DOMAIN
+from custom_components.media_scrobbler.const import DOMAIN, EVENT_WATCHLIST_AVAILABLE
 
 from .common import call, entity_id_of, settle
 from .signed_in import Home, JellyfinHome, PlexHome
@@ -245,6 +245,30 @@ async def done(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> dict[str, bool]
         item["title"]: item["status"] == "completed"
         for item in await wanted(hass, viewer)
     }
+
+
+async def until_available(
+    hass: HomeAssistant, viewer: ConfigEntry[Any], expected: dict[str, bool]
+) -> None:
+    """Wait until the titles of a watchlist are available that should be, and no others."""
+    found: dict[str, bool] = {}
+    for _ in range(300):
+        if (found := await available(hass, viewer)) == expected:
+            return
+        await asyncio.sleep(0.01)
+    assert found == expected
+
+
+def heard_of(hass: HomeAssistant) -> list[dict[str, Any]]:
+    """Return a list that gets the data of every event of a title that is available."""
+    heard: list[dict[str, Any]] = []
+
+    @callback
+    def hear(event: Event[Any]) -> None:
+        heard.append(dict(event.data))
+
+    hass.bus.async_listen(EVENT_WATCHLIST_AVAILABLE, hear)
+    return heard
 
 
 # Killing

@@ -46,6 +46,7 @@ from .libraries import (
     snapshot,
     started_from,
     state_of,
+    until_available,
     until_counts,
     want,
 )
@@ -703,12 +704,7 @@ async def test_reload_and_restart(
     await home.stop()
     hass, _ = await restart()
     # Not even the server has to be there.
-    for _ in range(100):
-        if (await available(hass, alice)) == expected:
-            break
-        await asyncio.sleep(0.01)
-    else:
-        raise AssertionError("the library is not known again")
+    await until_available(hass, alice, expected)
     await home.start()
     assert await hass.config_entries.async_reload(entry.entry_id)
     await until_counts(hass, entry, "32", "1", "3")

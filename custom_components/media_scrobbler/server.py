@@ -347,6 +347,9 @@ class Server:
         self.outbox.tidy()
         self.scanner.cancel()
         self.library_updates.stop()
+        self._hass.async_create_task(
+            self.library.async_close(), f"{DOMAIN} close library"
+        )
         for _, cancel in self._timers.values():
             cancel()
         self._timers.clear()
@@ -357,6 +360,8 @@ class Server:
         Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
         """
         await self.log.async_load()
+        # Whoever has the server next, as when it was disabled, reads what is on disk.
+        self.entry.async_on_unload(self.library.async_flush)
         # Not the entry's: what the server has is known also while it does not answer.
         self._hass.async_create_background_task(
             self._async_load_library(), f"{DOMAIN} library"

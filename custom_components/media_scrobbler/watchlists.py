@@ -504,7 +504,8 @@ def _has_arrived_before(item: WatchlistItem, server: Server) -> bool:
 
 def _is_news(item: WatchlistItem) -> bool:
     """Say whether it is worth writing down that an item is in a library."""
-    return item.done_at is None and (item.announced_at is None or item.kind_is_guessed)
+    is_known = bool(item.title.ids) and not item.kind_is_guessed
+    return item.done_at is None and (item.announced_at is None or not is_known)
 
 
 def _invalid(key: str, **placeholders: str) -> ServiceValidationError:

@@ -432,6 +432,14 @@ class Library:
             self._on_trouble()
         return count
 
+    async def async_close(self) -> None:
+        """Write what is waiting, if that can be done now, and nothing any more.
+
+        The files are somebody else's from now on, such as another start of the same server.
+        """
+        await self.async_flush()
+        self._removed = True
+
     async def async_remove_files(self) -> None:
         """Remove every file, for good."""
         self._removed = True
