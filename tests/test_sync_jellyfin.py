@@ -937,6 +937,26 @@ async def test_sign_in_of_somebody_else(
     assert (await state_of(hass, server))[0] == "failed"
 
 
+async def test_administrator_who_is_none_any_more(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+) -> None:
+    """That accounts which are to follow cannot be marked for is a thing to repair."""
+    bob = await add_viewer(hass, "Bob", [key(server, BOB)])
+    await watch(hass, alice, THE_SALT_ROAD)
+    await watch(hass, bob, THE_SALT_ROAD)
+    await choose(hass, bob, following=[key(server, BOB)])
+    jellyfin.account(ALICE).administrator = False
+    await hass.config_entries.async_reload(server.entry_id)
+    await quiet(hass, jellyfin.log)
+    assert await sync(hass) == counts(marked_watched=1, unchanged=4)
+    assert shown(jellyfin, BOB, THE_SALT_ROAD) is None
+    issue_id = f"cannot_mark_{server.entry_id}"
+    assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is not None
+
+
 async def test_unloading_in_the_middle(
     hass: HomeAssistant,
     jellyfin: JellyfinStandIn,
