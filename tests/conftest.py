@@ -45,6 +45,7 @@ from .common import (
     add_server,
     add_viewer as add_viewer_to,
 )
+from .followers import household, jellyfin_version, unscanned  # noqa: F401
 from .signed_in import address, home, impatience, jellyfin_at_home, plex_at_home  # noqa: F401
 from .simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from .simulators.jellyfin import JellyfinServer
@@ -90,13 +91,17 @@ async def restart(
     """Return a function that stops Home Assistant and starts it with what is on disk.
 
     It returns the new Home Assistant and an HTTP client for it. Without `set_up` our
-    entries are left alone, without `keep_states` no entity finds its state again.
+    entries are left alone, without `keep_states` no entity finds its state again. What is
+    on disk is in the same folder unless another one is named.
     """
     async with AsyncExitStack() as stack:
         running = hass
 
         async def again(
-            *, set_up: bool = True, keep_states: bool = True
+            *,
+            set_up: bool = True,
+            keep_states: bool = True,
+            folder: str = hass_config_dir,
         ) -> tuple[HomeAssistant, TestClient[Any, Any]]:
             nonlocal running
             if keep_states:
@@ -106,9 +111,7 @@ async def restart(
             await running.async_block_till_done()
             await _stop(running)
             running = await stack.enter_async_context(
-                async_test_home_assistant(
-                    load_registries=False, config_dir=hass_config_dir
-                )
+                async_test_home_assistant(load_registries=False, config_dir=folder)
             )
             running.data.pop(loader.DATA_CUSTOM_COMPONENTS)
             assert await async_load_base_functionality(running)

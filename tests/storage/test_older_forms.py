@@ -25,6 +25,7 @@ from custom_components.media_scrobbler.storage import (
     history as history_module,
     import_log as import_log_module,
     library as library_module,
+    outbox as outbox_module,
     poster as poster_module,
     ratings as ratings_module,
     watchlist as watchlist_module,
@@ -34,6 +35,7 @@ from custom_components.media_scrobbler.storage.accounts import Account, Accounts
 from custom_components.media_scrobbler.storage.history import History
 from custom_components.media_scrobbler.storage.import_log import ImportLog, Run, Trigger
 from custom_components.media_scrobbler.storage.library import Library
+from custom_components.media_scrobbler.storage.outbox import Change, Outbox
 from custom_components.media_scrobbler.storage.poster import Poster
 from custom_components.media_scrobbler.storage.ratings import Ratings
 from custom_components.media_scrobbler.storage.watchlist import Watchlist
@@ -78,6 +80,7 @@ def lay_out(disk: Disk, version: str, name: str) -> Path:
         history_module,
         import_log_module,
         library_module,
+        outbox_module,
         poster_module,
         ratings_module,
         watchlist_module,
@@ -349,3 +352,54 @@ async def test_library(hass: HomeAssistant, disk: Disk, version: str) -> None:
     await scan.async_commit(NOON)
     for name, path in zip(names, paths, strict=True):
         assert json.loads(path.read_text()) == _stored(PRESENT, name)
+
+
+@pytest.mark.parametrize("version", _versions_with("outbox"))
+async def test_outbox(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "outbox")
+    outbox = Outbox(hass, "outbox.01SERVERJELLY")
+
+    await outbox.async_load()
+
+    assert [waiting.change for waiting in outbox] == [
+        Change(
+            account="a1b2c3",
+            title=Title(
+                media_type=MediaType.MOVIE,
+                title="The Salt Road",
+                year=2019,
+                ids={
+                    "plex": "plex://movie/5d776b59ad5437001f79c6f8",
+                    "tmdb": 918273,
+                },
+                items={"5f0c9a7d": "4711"},
+                duration=6720,
+            ),
+            queued_at=NOON + timedelta(milliseconds=250),
+        ),
+        Change(
+            account="a1b2c3",
+            title=Title(
+                media_type=MediaType.EPISODE,
+                title="Low Water",
+                show='Harbour "Lights"',
+                season=2,
+                episode=0,
+                show_ids={"tvdb": 438120},
+            ),
+            queued_at=NOON + timedelta(minutes=30),
+            played_item="0f3b",
+        ),
+        Change(
+            account="name:Bob",
+            title=Title(media_type=MediaType.MOVIE, title="Fog Signal"),
+            queued_at=NOON + timedelta(hours=1),
+            is_removal=True,
+        ),
+    ]
+    (passing,) = await outbox.async_put(
+        [Change(account="a1b2c3", title=movie(1), queued_at=NOON)]
+    )
+    passing.release(happened=False)
+    await outbox.async_flush()
+    assert json.loads(path.read_text()) == _stored(PRESENT, "outbox")

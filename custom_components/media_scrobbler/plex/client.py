@@ -12,6 +12,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import orjson
 from plexapi.exceptions import NotFound
 from plexapi.server import PlexServer
+from requests.adapters import HTTPAdapter
 
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
@@ -63,6 +64,8 @@ class PlexClient:
         self._url = url
         self._token = token
         self._session = new_session(verify_ssl=verify_ssl)
+        # A mark that is repeated counts once more: whoever marks looks at it first.
+        self._session.mount(f"{url.rstrip('/')}/:/", HTTPAdapter())
         self._known: PlexServer | None = None
         self._api = Api(self._session, url, token)
         self.account = PlexAccount(hass, account_token)

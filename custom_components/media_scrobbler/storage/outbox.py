@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import batched
 import logging
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,11 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 1
 MINOR_VERSION = 1
 
-MAX_WAITING = 50_000
+MAX_WAITING = 20_000
 """Titles that can wait for a server; of further ones a comparison of everything tells."""
+
+AT_ONCE = 200
+"""Titles that are taken in before the event loop has its turn again."""
 
 TIDY_DELAY = 5.0
 """Seconds before it is written that something has been delivered: many are at a time."""
@@ -145,7 +149,7 @@ class Outbox:
 
     async def _async_load(self) -> None:
         try:
-            changes = await self._hass.async_add_executor_job(self._read)
+            known = await self._hass.async_add_executor_job(self._read)
         except UnreadableStoreError as err:
             _LOGGER.warning(
                 "What was still to be marked on a server is unknown; to compare everything "
@@ -154,8 +158,10 @@ class Outbox:
             )
             await self._hass.async_add_executor_job(self._set_aside)
             return
-        for change in changes:
-            self._add(Waiting(change, turn=1, unsure=True))
+        for some in batched(known, AT_ONCE, strict=False):
+            for waiting in some:
+                self._add(waiting)
+            await asyncio.sleep(0)
 
     async def async_put(
         self, changes: Iterable[Change], *, unsure: bool = False
@@ -315,11 +321,14 @@ class Outbox:
             self._cancel_tidy()
             self._cancel_tidy = None
 
-    def _read(self) -> list[Change]:
+    def _read(self) -> list[Waiting]:
         """Read the file, in the executor; raises UnreadableStoreError."""
         stored = self._store.read() or {"changes": []}
         try:
-            return [_from_dict(entry) for entry in stored["changes"]]
+            return [
+                Waiting(_from_dict(entry), turn=1, unsure=True)
+                for entry in stored["changes"]
+            ]
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"{self._store.path}: {err!r}") from err
 
