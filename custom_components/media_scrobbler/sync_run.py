@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, product
 import logging
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
+from .collector import collected_by_hand
 from .comparison import Account, Comparison, Mark
 from .connection import Connection
 from .const import DOMAIN
@@ -184,15 +185,16 @@ class Run:
         ]
         self._enter(SyncState.COMPARING, len(kinds) * len(accounts))
         comparisons = [Comparison(account, self._server.outbox) for account in accounts]
-        for comparison in comparisons:
-            for section, media_type in kinds:
-                done = self._status.done
-                try:
+        for number, (comparison, (section, media_type)) in enumerate(
+            product(comparisons, kinds), 1
+        ):
+            try:
+                with collected_by_hand:
                     await self._async_compare_kind(comparison, section, media_type)
-                except ItemGoneError:
-                    _LOGGER.debug("%s is gone, or not for this account", section.name)
-                self._status.done = done + 1
-            self._result.unchanged += comparison.unchanged
+            except ItemGoneError:
+                _LOGGER.debug("%s is gone, or not for this account", section.name)
+            self._status.done = number
+        self._result.unchanged += sum(each.unchanged for each in comparisons)
         for viewer in dict.fromkeys(
             chain.from_iterable(account.marking for account in accounts)
         ):
@@ -218,6 +220,7 @@ class Run:
                 await comparison.async_take(media_type, page.entries)
                 self._status.done = done + min(1, pages.read / max(1, page.total))
                 self._server.updates.send()
+                collected_by_hand.collect()
             if not pages.have_moved:
                 return
 

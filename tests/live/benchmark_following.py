@@ -162,9 +162,16 @@ class FollowingBench(Bench):
         self.jellyfin.log.clear()
         await self.measured()
         started = time.perf_counter()
-        result: dict[str, Any] = await self.hass.call_action(DOMAIN, "sync_jellyfin")
+        status, answer = await self.hass.request(
+            "POST",
+            f"/api/services/{DOMAIN}/sync_jellyfin?return_response",
+            {},
+            within=WITHIN,
+        )
         seconds = time.perf_counter() - started
-        return result, seconds, (await self.measured())["longest"]
+        if status != 200:
+            raise LiveHomeAssistantError(f"It could not be compared: {answer}")
+        return answer["service_response"], seconds, (await self.measured())["longest"]
 
 
 def titles() -> Iterable[Title]:

@@ -364,11 +364,16 @@ class LiveHomeAssistant:
     # REST
 
     async def request(
-        self, method: str, path: str, data: Any = None
+        self,
+        method: str,
+        path: str,
+        data: Any = None,
+        *,
+        within: float = REQUEST_TIMEOUT,
     ) -> tuple[int, Any]:
         """Send a request as the owner and return its status and its decoded answer."""
         token = await self._token()
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
+        timeout = aiohttp.ClientTimeout(total=within)
         try:
             async with self.session.request(
                 method,
