@@ -34,6 +34,7 @@ from .simulators.catalogue import (
 )
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import PlexEvent
+from .storage.common import Disk
 from .texts import placeholders, text
 from .wanted import add
 
@@ -382,6 +383,22 @@ async def test_remove_play(
     ) == ("play_not_found", {"play_id": play["play_id"]})
     said = await plex.report(PlexEvent.SCROBBLE, LOW_WATER)
     assert said["outcome"] == "recorded"
+
+
+async def test_remove_play_and_lose_power(
+    hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]
+) -> None:
+    """That it was removed is on disk before it is gone: no server brings it back."""
+    await plex.report(PlexEvent.SCROBBLE, LOW_WATER)
+    (play,) = await plays_of(hass, alice)
+    with Disk.of(hass).watched() as disk:
+        await call(hass, "remove_play", viewer=alice.entry_id, play_id=play["play_id"])
+        dismissed, history = disk.written
+    assert dismissed == f"dismissed.{alice.entry_id}"
+    assert history.startswith(f"history.{alice.entry_id}.")
+    (stored,) = disk.read(dismissed)["plays"]
+    assert stored["id"] == play["play_id"]
+    assert disk.read(history)["plays"] == []
 
 
 async def test_without_response(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> None:

@@ -108,7 +108,7 @@ class Viewer:
         self.watchlist = Watchlist(
             hass, f"watchlist.{entry.entry_id}", on_trouble=self._trouble
         )
-        self.dismissed = Dismissed(hass, entry.entry_id)
+        self.dismissed = Dismissed(hass, entry.entry_id, on_trouble=self._trouble)
         self.imports = ImportLog(hass, entry.entry_id)
         self.poster = Poster(hass, f"poster.{entry.entry_id}")
         self.updates = Updates(hass, entry.entry_id)
@@ -164,7 +164,12 @@ class Viewer:
     @property
     def failing(self) -> bool:
         """Return whether something could not be written and waits in memory."""
-        return self.history.failing or self.ratings.failing or self.watchlist.failing
+        return (
+            self.history.failing
+            or self.ratings.failing
+            or self.watchlist.failing
+            or self.dismissed.failing
+        )
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -304,25 +309,18 @@ class Viewer:
 
         async def before(old: Play, new: Play | None) -> None:
             held.extend(await self._listener.async_before_change(self, old, new))
-
-        dismissed: list[Play] = []
-
-        def dismissing(play: Play) -> Play | None:
-            changed = change(play)
-            if changed is None or (changed.watched_at, changed.title) != (
-                play.watched_at,
-                play.title,
+            if new is None or (new.watched_at, new.title) != (
+                old.watched_at,
+                old.title,
             ):
-                dismissed.append(play)
-            return changed
+                # Or what servers still know would bring it back.
+                await self.dismissed.async_add(old)
 
         try:
-            return await self.history.async_change(play_id, dismissing, before)
+            return await self.history.async_change(play_id, change, before)
         finally:
             # What could not be written has happened all the same, and what has not
             # happened is only looked at.
-            for play in dismissed:
-                self.dismissed.add(play)
             self._listener.after(held, happened=True)
 
     async def async_complete_play(self, play_id: str, title: Title) -> None:
@@ -363,6 +361,7 @@ class Viewer:
         await self.history.async_flush()
         await self.ratings.async_flush()
         await self.watchlist.async_flush()
+        await self.dismissed.async_flush()
 
     @callback
     def stop(self) -> None:

@@ -1,17 +1,22 @@
 """What a person has taken out of a history, or corrected in it: no server knows it better."""
 
+import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 import logging
 from typing import Any
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 import orjson
 
+from ..const import DOMAIN
 from ..domain.play import Play, Report
 from ..domain.rules import viewing_gap
 from ..domain.title import same_title
 from .codec import play_from_dict, play_to_dict
 from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .writer import StorageWriteError, Writer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -21,17 +26,19 @@ MINOR_VERSION = 1
 MAX_PLAYS = 500
 """Plays that are remembered: servers are only asked for what was completed lately."""
 
-SAVE_DELAY = 2.0
-"""Seconds before a change is written: many are made at a time, one by one."""
-
 
 class Dismissed:
     """The plays of one viewer as they were before a person removed or corrected them."""
 
     def __init__(
-        self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
+        self,
+        hass: HomeAssistant,
+        key: str,
+        *,
+        on_trouble: Callable[[], None] = lambda: None,
+        migrate: Migration | None = None,
     ) -> None:
-        """Start empty."""
+        """Start empty; `on_trouble` is called whenever `failing` has changed."""
         self._hass = hass
         self._store = ConfirmingStore(
             hass,
@@ -40,17 +47,27 @@ class Dismissed:
             minor_version=MINOR_VERSION,
             migrate=migrate,
         )
+        self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._plays: deque[Play] = deque(maxlen=MAX_PLAYS)
-        self._loaded = False
+        self._loading: asyncio.Task[None] | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Return whether something could not be written and waits in memory."""
+        return self._writer.failing
 
     async def async_load(self) -> None:
-        """Read the plays once, to stand before what has been added meanwhile."""
-        if self._loaded:
-            return
-        self._loaded = True
+        """Read the plays, once; later calls wait for the first."""
+        if self._loading is None:
+            self._loading = self._hass.async_create_background_task(
+                self._async_load(), f"{DOMAIN} load {self._store.key}"
+            )
+        await asyncio.shield(self._loading)
+
+    async def _async_load(self) -> None:
         try:
             stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            plays = [play_from_dict(play) for play in stored.get("plays", ())]
+            self._plays.extend(map(play_from_dict, stored.get("plays", ())))
         except (
             UnreadableStoreError,
             AttributeError,
@@ -59,14 +76,17 @@ class Dismissed:
             ValueError,
         ) as err:
             _LOGGER.warning("Plays that were removed may come back: %s", err)
-            return
-        self._plays = deque((*plays, *self._plays), maxlen=MAX_PLAYS)
 
-    @callback
-    def add(self, play: Play) -> None:
-        """Remember a play as it was."""
+    async def async_add(self, play: Play) -> None:
+        """Remember a play as it is; returns when that is on disk.
+
+        What cannot be written is kept in memory and written later.
+        """
+        await self.async_load()
         self._plays.append(play)
-        self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+        if (written := self._writer.save()) is not None:
+            with suppress(StorageWriteError):
+                await written
 
     def has(self, report: Report) -> bool:
         """Return whether a report is of a viewing that has been dismissed."""
@@ -77,16 +97,19 @@ class Dismissed:
             for play in self._plays
         )
 
+    async def async_flush(self) -> None:
+        """Try to write what is waiting, as when Home Assistant stops."""
+        await self._writer.async_flush()
+
     async def async_remove(self) -> None:
         """Remove the file."""
         self._plays.clear()
-        await self._store.async_remove()
+        await self._writer.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
-        """Return what is stored, in the executor: more may be added meanwhile."""
         return {
             "plays": [
                 orjson.Fragment(orjson.dumps(play_to_dict(play)))
-                for play in list(self._plays)
+                for play in self._plays
             ]
         }
