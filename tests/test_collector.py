@@ -81,7 +81,8 @@ def pages(home: Home, monkeypatch: pytest.MonkeyPatch) -> Pages:
         request: web.BaseRequest, respond: Callable[[], Awaitable[web.Response]]
     ) -> tuple[web.StreamResponse, bool]:
         size = request.headers.get("X-Plex-Container-Size", request.query.get("limit"))
-        if size is not None and int(size) > 0:
+        of_history = "history" in request.path or "isPlayed" in request.query
+        if size is not None and int(size) > 0 and not of_history:
             pages.collected.append(gc.isenabled())
             if pages.failing:
                 raise web.HTTPInternalServerError

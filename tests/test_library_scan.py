@@ -25,7 +25,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.media_scrobbler import library_scan
+from custom_components.media_scrobbler import library_pages, library_scan
 
 from .common import add_server, answer, call, entity_id_of
 from .conftest import Restart
@@ -71,7 +71,7 @@ OWN = ("movies", "shows", "episodes")
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have few items on a page."""
-    monkeypatch.setattr(library_scan, "PAGE_SIZE", PAGE)
+    monkeypatch.setattr(library_pages, "PAGE_SIZE", PAGE)
 
 
 @pytest.fixture

@@ -408,6 +408,7 @@ def test_as_a_template_writes_it() -> None:
             ),
         ),
         completed=True,
+        marked=True,
     )
 
 
