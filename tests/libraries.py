@@ -1,19 +1,23 @@
 """What servers hold, how it changes while it is read, and what people want of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 import inspect
+from itertools import count
 from pathlib import Path
 import shutil
+import threading
 from typing import Any
+from unittest.mock import patch
 
 from aiohttp import web
 from homeassistant import loader
 from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir, storage as ha_storage
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -28,6 +32,7 @@ from .common import call, entity_id_of, settle
 from .signed_in import Home, JellyfinHome, PlexHome
 from .simulators.catalogue import Title
 from .simulators.library import Library
+from .wanted import watchlist
 
 FILMS = Library(movies=400).movies
 """More films than a server has yet; some of them have no ids."""
@@ -142,7 +147,7 @@ def _page(request: web.BaseRequest) -> tuple[str, int, int] | None:
             int(headers["X-Plex-Container-Start"]),
             int(headers["X-Plex-Container-Size"]),
         )
-    elif request.path == "/Items" and "limit" in query:
+    elif request.path == "/Items" and {"limit", "parentId"} <= query.keys():
         page = (
             query["includeItemTypes"],
             int(query["startIndex"]),
@@ -180,6 +185,24 @@ async def state_of(
     return state.state
 
 
+async def press(hass: HomeAssistant, entry: ConfigEntry[Any], key: str) -> None:
+    """Press a button."""
+    entity_id = entity_id_of(hass, "button", entry, key)
+    await hass.services.async_call(
+        "button", "press", {"entity_id": entity_id}, blocking=True
+    )
+
+
+async def ended(hass: HomeAssistant, entry: ConfigEntry[Any]) -> str:
+    """Wait for the end of a scan; returns what has become of it."""
+    for _ in range(300):
+        state = await state_of(hass, entry, "library_scan")
+        if state != "scanning":
+            return state
+        await asyncio.sleep(0.01)
+    raise AssertionError("the scan has never ended")
+
+
 async def counts(hass: HomeAssistant, entry: ConfigEntry[Any]) -> tuple[str, ...]:
     """Return how many movies, shows and episodes a server is shown to have."""
     return tuple(
@@ -211,39 +234,16 @@ def files_of(hass: HomeAssistant, entry: ConfigEntry[Any]) -> dict[str, bytes]:
 # Wanting
 
 
-async def want(hass: HomeAssistant, viewer: ConfigEntry[Any], *names: str) -> None:
-    """Put titles on a watchlist, as a person types them."""
-    for name in names:
-        await todo(hass, viewer, "add_item", item=name)
-
-
-async def todo(
-    hass: HomeAssistant, viewer: ConfigEntry[Any], action: str, **data: Any
-) -> None:
-    """Do something with a watchlist."""
-    entity_id = entity_id_of(hass, "todo", viewer, "watchlist")
-    await hass.services.async_call(
-        "todo", action, {"entity_id": entity_id, **data}, blocking=True
-    )
-
-
-async def wanted(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> list[dict[str, Any]]:
-    """Return the items of a watchlist."""
-    response = await call(hass, "get_watchlist", viewer=viewer.entry_id)
-    items: list[dict[str, Any]] = response["items"]
-    return items
-
-
 async def available(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> dict[str, bool]:
     """Return for each item of a watchlist whether it is in a library."""
-    return {item["title"]: item["available"] for item in await wanted(hass, viewer)}
+    return {item["title"]: item["available"] for item in await watchlist(hass, viewer)}
 
 
 async def done(hass: HomeAssistant, viewer: ConfigEntry[Any]) -> dict[str, bool]:
     """Return for each item of a watchlist whether it is checked off."""
     return {
         item["title"]: item["status"] == "completed"
-        for item in await wanted(hass, viewer)
+        for item in await watchlist(hass, viewer)
     }
 
 
@@ -271,6 +271,14 @@ def heard_of(hass: HomeAssistant) -> list[dict[str, Any]]:
     return heard
 
 
+def is_not_written(hass: HomeAssistant) -> bool:
+    """Return whether a person is told that something cannot be written."""
+    return any(
+        issue.translation_key == "not_written"
+        for issue in ir.async_get(hass).issues.values()
+    )
+
+
 # Killing
 
 
@@ -280,23 +288,52 @@ async def snapshot(hass: HomeAssistant, to: Path) -> Path:
     return to
 
 
+@contextmanager
+def writing_held(name: str, after: int = 0) -> Iterator[Callable[[], bool]]:
+    """Keep a file of ours from the disk, from a write on; yields what waits until one is begun.
+
+    The name goes without the domain.
+    """
+    write: Callable[..., None] = vars(ha_storage)["write_utf8_file_atomic"]
+    begun, let_on = threading.Event(), threading.Event()
+    writes = count()
+
+    def stand_in(filename: str, *args: Any, **kwargs: Any) -> None:
+        if filename.endswith(f"{DOMAIN}.{name}") and next(writes) >= after:
+            begun.set()
+            assert let_on.wait(timeout=10)
+        write(filename, *args, **kwargs)
+
+    with patch.object(ha_storage, "write_utf8_file_atomic", stand_in):
+        try:
+            yield lambda: begun.wait(timeout=10)
+        finally:
+            let_on.set()
+
+
 async def settled_on_disk(hass: HomeAssistant) -> None:
     """Have Home Assistant write down its entries, which it does a second later."""
     await flush_store(hass.config_entries._store)
 
 
 @asynccontextmanager
-async def started_from(folder: Path) -> AsyncGenerator[HomeAssistant]:
-    """Start a further Home Assistant with what is in a folder."""
+async def started_from(
+    folder: Path,
+) -> AsyncGenerator[tuple[HomeAssistant, list[dict[str, Any]]]]:
+    """Start a further Home Assistant with what is in a folder.
+
+    Yields it, and what it tells of titles that are available, from its first moment on.
+    """
     async with async_test_home_assistant(
         load_registries=False, config_dir=str(folder)
     ) as hass:
         hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
+        heard = heard_of(hass)
         assert await async_load_base_functionality(hass)
         assert await async_setup_component(hass, DOMAIN, {})
         await hass.async_block_till_done()
         try:
-            yield hass
+            yield hass, heard
         finally:
             for entry in hass.config_entries.async_loaded_entries(DOMAIN):
                 assert await hass.config_entries.async_unload(entry.entry_id)

@@ -1,15 +1,12 @@
 """Scanning libraries: what there is, what happens meanwhile, and what can go wrong."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 import json
 import logging
 from pathlib import Path
-import threading
 from typing import Any
-from unittest.mock import patch
 
 from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import (
@@ -20,14 +17,13 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import storage as ha_storage
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler import library_pages, library_scan
 
-from .common import add_server, answer, call, entity_id_of
+from .common import add_server, answer, call
 from .conftest import Restart
 from .libraries import (
     EARLY,
@@ -37,10 +33,12 @@ from .libraries import (
     available,
     begin_scan,
     counts,
+    ended,
     files_of,
     hold,
     lose,
     names,
+    press,
     scan,
     settled_on_disk,
     snapshot,
@@ -48,7 +46,7 @@ from .libraries import (
     state_of,
     until_available,
     until_counts,
-    want,
+    writing_held,
 )
 from .signed_in import Home, JellyfinHome, PlexHome, until, viewer
 from .simulators.catalogue import (
@@ -63,6 +61,7 @@ from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
 from .storage.common import Disk
 from .texts import text
+from .wanted import add as want
 
 PAGE = 10
 OWN = ("movies", "shows", "episodes")
@@ -95,47 +94,10 @@ def pages(home: Home, monkeypatch: pytest.MonkeyPatch) -> Pages:
     return Pages(home, monkeypatch)
 
 
-async def press(hass: HomeAssistant, entry: ConfigEntry[Any], key: str) -> None:
-    """Press a button."""
-    entity_id = entity_id_of(hass, "button", entry, key)
-    await hass.services.async_call(
-        "button", "press", {"entity_id": entity_id}, blocking=True
-    )
-
-
-async def ended(hass: HomeAssistant, entry: ConfigEntry[Any]) -> str:
-    """Wait for the end of a scan; returns what has become of it."""
-    for _ in range(300):
-        state = await state_of(hass, entry, "library_scan")
-        if state != "scanning":
-            return state
-        await asyncio.sleep(0.01)
-    raise AssertionError("the scan has never ended")
-
-
 async def come_to(hass: HomeAssistant, moment: datetime) -> None:
     """Have the timers go off that are due by a moment."""
     async_fire_time_changed(hass, moment)
     await hass.async_block_till_done()
-
-
-@contextmanager
-def writing_held(entry: ConfigEntry[Any]) -> Iterator[Callable[[], bool]]:
-    """Keep the last file of a scan from the disk; yields what waits until it is on its way."""
-    write: Callable[..., None] = vars(ha_storage)["write_utf8_file_atomic"]
-    begun, let_on = threading.Event(), threading.Event()
-
-    def stand_in(filename: str, *args: Any, **kwargs: Any) -> None:
-        if filename.endswith(f"library.{entry.entry_id}"):
-            begun.set()
-            assert let_on.wait(timeout=10)
-        write(filename, *args, **kwargs)
-
-    with patch.object(ha_storage, "write_utf8_file_atomic", stand_in):
-        try:
-            yield lambda: begun.wait(timeout=10)
-        finally:
-            let_on.set()
 
 
 def error_of(caught: pytest.ExceptionInfo[HomeAssistantError]) -> str:
@@ -552,7 +514,7 @@ async def test_cancelling_too_late(
     """Once all has been read the library changes, and everybody hears of that."""
     alice = viewer(hass, "alice")
     await want(hass, alice, FILMS[0].label)
-    with writing_held(entry) as begun:
+    with writing_held(f"library.{entry.entry_id}") as begun:
         scanning = begin_scan(hass, entry)
         assert await hass.async_add_executor_job(begun)
         assert len(pages.asked) == 6
@@ -607,6 +569,7 @@ async def test_all_servers(
     assert error_of(caught) == "no_server_to_scan"
 
     entries = [await home.sign_in(hass) for home in (plex, jellyfin)]
+    assert await call(hass, "clear_library") == {"removed": 0}
     hold(plex, *FILMS[:3])
     assert await scan(hass) == {
         "movies": 7,
@@ -729,7 +692,7 @@ async def test_killed_during_a_scan(
     folder = await snapshot(hass, tmp_path / "killed")
     gate.open()
     assert (await scanning)["movies"] == 41
-    async with started_from(folder) as again:
+    async with started_from(folder) as (again, _):
         await until(again, lambda: again.states.async_all("button"))
         await until_counts(again, entry, "32", "1", "3")
         assert await state_of(again, entry, "library_scan") == "complete"

@@ -24,10 +24,8 @@ from .libraries import (
     scan,
     until_available,
     until_counts,
-    want,
-    wanted,
 )
-from .signed_in import Home, JellyfinHome, PlexHome, quiet, until, viewer
+from .signed_in import Home, JellyfinHome, PlexHome, later, quiet, until, viewer
 from .simulators.catalogue import (
     HARBOUR_LIGHTS,
     LOW_WATER,
@@ -48,6 +46,7 @@ from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.library import Library
 from .simulators.plex import PlexEvent
 from .simulators.plex_server import PlexStandIn
+from .wanted import add as want, watchlist as wanted
 
 SERIES = Library(episodes=400)
 SHOW = SERIES.shows[0]
@@ -255,6 +254,28 @@ async def test_the_server_fails(
         await add(home, NINTH_MERIDIAN)
         await until_counts(hass, entry, "3", "2", "5")
         await quiet(hass, home.log)
+    assert workers() == []
+
+
+async def test_the_server_is_down(
+    hass: HomeAssistant,
+    home: Home,
+    entry: ConfigEntry[Any],
+    client: TestClient[Any, Any],
+) -> None:
+    """A server of which that is known is not asked for every item."""
+    body = home.bare(NINTH_MERIDIAN)
+    for old, new in (
+        (b"media.scrobble", b"library.new"),
+        (b"PlaybackStop", b"ItemAdded"),
+    ):
+        body = body.replace(old, new)
+    await home.stop()
+    await later(hass, minutes=6)
+    path = f"/api/webhook/{entry.data['webhook_id']}"
+    async with client.post(path, data=body) as response:
+        assert (await response.json())["outcome"] == "updated"
+    await until_counts(hass, entry, "3", "1", "3")
     assert workers() == []
 
 

@@ -217,7 +217,7 @@ class Watchlists:
                 if title.media_type in (MediaType.SEASON, MediaType.EPISODE):
                     title = show_of(title)
                 for viewer in self._viewers.values():
-                    if (item := viewer.watchlist.find(title)) is not None:
+                    if (item := _wanted(viewer, title)) is not None:
                         wanted.setdefault(viewer.entry.entry_id, {})[item.uid] = item
             await asyncio.sleep(0)
         for viewer_id, items in wanted.items():
@@ -358,7 +358,7 @@ class Watchlists:
         title = play.title
         if title.media_type is MediaType.EPISODE:
             title = show_of(title)
-        item = viewer.watchlist.find(title)
+        item = _wanted(viewer, title)
         if (
             item is not None
             and item.done_at is None
@@ -476,6 +476,14 @@ def _renamed(viewer: Viewer, item: WatchlistItem, text: str) -> WatchlistItem:
     if twin is not None and twin.uid != item.uid:
         raise _invalid("watchlist_present", title=label(twin))
     return new
+
+
+def _wanted(viewer: Viewer, title: Title) -> WatchlistItem | None:
+    """Return the item of a list that is a movie or show, or says no more than its name."""
+    if (item := viewer.watchlist.find(title)) is not None or title.year is None:
+        return item
+    item = viewer.watchlist.find(Title(media_type=title.media_type, title=title.title))
+    return None if item is None or item.title.ids else item
 
 
 def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:
