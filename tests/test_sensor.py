@@ -5,12 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryDisabler
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
+
+from custom_components.media_scrobbler.const import DOMAIN
 
 from .common import (
     ALICE_AT_JELLYFIN,
@@ -25,6 +27,7 @@ from .common import (
     settle,
 )
 from .conftest import Restart
+from .signed_in import PlexHome
 from .simulators.catalogue import (
     FOG_SIGNAL,
     LOW_WATER,
@@ -34,6 +37,8 @@ from .simulators.catalogue import (
 )
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import PlexEvent
+from .simulators.plex_server import PlexStandIn
+from .storage.common import Disk
 
 COUNTS = (
     "plays_today",
@@ -327,3 +332,60 @@ async def test_restart(
 
     heard = await replace(plex, client=client).report(PlexEvent.SCROBBLE, THE_SALT_ROAD)
     assert heard["outcome"] == "merged"
+
+
+# Libraries and watchlists
+
+
+@pytest.mark.parametrize(
+    ("key", "translation_key", "category", "unit"),
+    [
+        ("movies", "library_movies", None, "movies"),
+        ("shows", "library_shows", None, "shows"),
+        ("episodes", "library_episodes", None, "episodes"),
+        ("library_scan", "library_scan", EntityCategory.DIAGNOSTIC, None),
+        (
+            "library_scan_progress",
+            "library_scan_progress",
+            EntityCategory.DIAGNOSTIC,
+            "%",
+        ),
+    ],
+)
+async def test_of_a_library(
+    hass: HomeAssistant,
+    plex_at_home: PlexStandIn,
+    plex: Plex,
+    address: str,
+    entity_registry: er.EntityRegistry,
+    key: str,
+    translation_key: str,
+    category: EntityCategory | None,
+    unit: str | None,
+) -> None:
+    """They are there for a server that can be asked, and for no other."""
+    entry = await PlexHome(plex_at_home).sign_in(hass)
+    state = sensor(hass, entry, key)
+    assert state.attributes.get("unit_of_measurement") == unit
+    entity = entity_registry.async_get(state.entity_id)
+    assert entity is not None
+    assert entity.translation_key == translation_key
+    assert entity.entity_category is category
+    assert entity.device_id == device_of(hass, entry).id
+    unique_id = f"{plex.entry.entry_id}_{key}"
+    assert entity_registry.async_get_entity_id("sensor", DOMAIN, unique_id) is None
+
+
+async def test_of_an_unreadable_watchlist(hass: HomeAssistant) -> None:
+    """Nobody knows what is on it, nor what of it is available."""
+    viewer = await add_viewer(hass, "Vera")
+    for key in ("watchlist_size", "watchlist_available"):
+        assert sensor(hass, viewer, key).state == "0"
+    Disk.of(hass).path(f"watchlist.{viewer.entry_id}").write_text("damaged")
+    await hass.config_entries.async_set_disabled_by(
+        viewer.entry_id, ConfigEntryDisabler.USER
+    )
+    await hass.config_entries.async_set_disabled_by(viewer.entry_id, None)
+    await settle(hass)
+    for key in ("watchlist_size", "watchlist_available"):
+        assert sensor(hass, viewer, key).state == "unknown"
