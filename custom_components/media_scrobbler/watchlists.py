@@ -14,7 +14,7 @@ from homeassistant.util.ulid import ulid_now
 
 from .const import DOMAIN, EVENT_WATCHLIST_AVAILABLE
 from .domain.play import Play
-from .domain.title import MediaType, Title, same_title
+from .domain.title import MediaType, Title, name_identity, same_title
 from .domain.watchlist import (
     Origin,
     WatchlistItem,
@@ -487,8 +487,23 @@ def _wanted(viewer: Viewer, title: Title) -> WatchlistItem | None:
 
 
 def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:
-    """Return the item of a list that another one is the same as."""
-    return next(filter(None, map(viewer.watchlist.find, candidates(item))), None)
+    """Return the item of a list that another one is the same as.
+
+    A name without a year means whatever is there of that name.
+    """
+    found = next(filter(None, map(viewer.watchlist.find, candidates(item))), None)
+    if found is not None or item.title.year is not None or item.title.ids:
+        return found
+    name = name_identity(item.title)
+    return next(
+        (
+            other
+            for other in viewer.watchlist.items
+            if other.uid != item.uid
+            and name_identity(replace(other.title, year=None)) == name
+        ),
+        None,
+    )
 
 
 def _has_arrived(_item: WatchlistItem, _server: Server) -> bool:
