@@ -24,6 +24,7 @@ from tests.simulators.catalogue import ExternalIds, Movie
 from tests.simulators.jellyfin import JellyfinServer, JellyfinUser
 from tests.simulators.plex import PlexAccount, PlexServer
 
+from . import crash_in_step
 from .home_assistant import LiveHomeAssistant
 
 DOMAIN = "media_scrobbler"
@@ -246,10 +247,17 @@ async def run(rounds: int, seed: int) -> bool:
 def main() -> int:
     """Run as many rounds as asked for."""
     parser = argparse.ArgumentParser(prog="script/crash", description=__doc__)
-    parser.add_argument("rounds", nargs="?", type=int, default=20)
+    parser.add_argument(
+        "rounds", nargs="?", type=int, help="20 unless given, 10 with --in-step"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
+    parser.add_argument(
+        "--in-step", action="store_true", help=crash_in_step.__doc__.splitlines()[0]
+    )
     arguments = parser.parse_args()
-    return 0 if asyncio.run(run(arguments.rounds, arguments.seed)) else 1
+    play, rounds = (crash_in_step.run, 10) if arguments.in_step else (run, 20)
+    good = asyncio.run(play(arguments.rounds or rounds, arguments.seed))
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
