@@ -42,7 +42,10 @@ async def following(household: Household) -> Household:
 
 
 async def assert_marked_once(household: Household, *titles: Any) -> None:
-    """Fail unless Jellyfin shows what the history says."""
+    """Fail unless Jellyfin shows what the history says.
+
+    Once it has been marked, Plex may have told its own time of it, in whole seconds.
+    """
     played = {play["title"]: moment(play) for play in await household.plays()}
     for title in titles:
         data = household.data(title)
@@ -425,6 +428,23 @@ async def test_seen_again_while_the_mark_is_on_the_way(following: Household) -> 
         await until(hass, lambda: slow.hits)
         await household.watch_on_plex(THE_SALT_ROAD)
     await until(hass, lambda: len(household.marks) == 2)
+    await household.settled()
+
+    newest, _ = await household.plays()
+    data = household.data(THE_SALT_ROAD)
+    assert (data.count, data.last_played) == (2, moment(newest))
+
+
+async def test_seen_again_soon_and_not_marked_at_once(following: Household) -> None:
+    """It counts for what it is, though what was seen before looks much like it."""
+    household, hass = following, following.hass
+    await household.add_play(THE_SALT_ROAD, watched_at=ago(minutes=130).isoformat())
+    await household.until_marked(THE_SALT_ROAD)
+    with household.refuse(503, times=1) as refused:
+        await household.watch_on_plex(THE_SALT_ROAD)
+        await until(hass, lambda: refused.hits)
+        await household.settled()
+    await later(hass, seconds=6)
     await household.settled()
 
     newest, _ = await household.plays()

@@ -42,12 +42,19 @@ UNKNOWN_DURATION = timedelta(hours=3)
 JUST_WATCHED = timedelta(hours=1)
 """For how long after a play nothing later can have happened on a server."""
 
+SAME_MOMENT = timedelta(minutes=1)
+"""How far the time of a play may be from the one that it was marked with: it is corrected."""
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a server should show of a title: watched, at a time in UTC, or not watched."""
+    """What a server should show of a title: watched, at a time in UTC, or not watched.
+
+    `before` is when the title was watched the last time before that.
+    """
 
     watched_at: datetime | None
+    before: datetime | None = None
 
     def is_long_past(self, now: datetime) -> bool:
         """Return whether the server may have had a later play since."""
@@ -68,8 +75,11 @@ class Goal:
         duration = (
             timedelta(seconds=title.duration) if title.duration else UNKNOWN_DURATION
         )
+        earliest = self.watched_at - 2 * duration
+        if self.before is not None:
+            earliest = max(earliest, self.before + SAME_MOMENT)
         # Without a time there is none to correct.
-        return shown is None or shown >= self.watched_at - 2 * duration
+        return shown is None or shown >= earliest
 
 
 class Rules(Protocol):

@@ -13,6 +13,7 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .delivery import Goal
 from .domain.play import Play
+from .domain.rules import viewing_window
 from .domain.title import MediaType, Title, same_title
 from .echoes import Echoes
 from .issues import async_note_cannot_mark
@@ -97,7 +98,16 @@ class Following:
             for time in viewer.history.index.times(change.title)
         ]
         if times:
-            return Goal(datetime.fromtimestamp(max(times), UTC))
+            latest = max(times)
+            # Those who watch together have a play each.
+            window = viewing_window(change.title.duration, None).total_seconds()
+            before = max(
+                (time for time in times if time < latest - window), default=None
+            )
+            return Goal(
+                datetime.fromtimestamp(latest, UTC),
+                None if before is None else datetime.fromtimestamp(before, UTC),
+            )
         if (
             change.is_removal
             and any(viewer.unfollows(key) for viewer in linked)
