@@ -15,7 +15,7 @@ import pytest
 from custom_components.media_scrobbler.const import DOMAIN
 
 from .common import answer, call, plays_of
-from .signed_in import TITLES, JellyfinHome, PlexHome, quiet, until, viewer
+from .signed_in import TITLES, Home, JellyfinHome, PlexHome, quiet, until, viewer
 from .simulators.catalogue import Playable
 from .simulators.faults import Fault
 from .simulators.jellyfin import JellyfinUser
@@ -156,6 +156,18 @@ class Household:
         """Forget what the servers were asked so far."""
         self.plex.log.clear()
         self.jellyfin.log.clear()
+
+    def asked(self, home: Home | None = None) -> list[str]:
+        """Return what a server, or Jellyfin, was asked so far.
+
+        Without what plays, which it is asked every so often.
+        """
+        home = home or self.jellyfin
+        return [
+            f"{request.method} {request.path}"
+            for request in home.log
+            if request.path != home.playing_path
+        ]
 
     @property
     def marks(self) -> list[Mark]:

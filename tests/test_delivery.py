@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 import shutil
 from typing import Any
@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import file as util_file
 import pytest
 
 from custom_components.media_scrobbler.const import DOMAIN
+from custom_components.media_scrobbler.storage import writer
 
 from .common import answer, call, entity_id_of, plays_of, settle
 from .conftest import Restart
@@ -470,25 +472,95 @@ async def test_the_outbox_cannot_be_written(following: Household) -> None:
     await assert_marked_once(household, THE_SALT_ROAD)
 
 
-async def test_the_history_cannot_be_written(following: Household) -> None:
+async def test_the_history_cannot_be_written(
+    following: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is marked before the play is on disk."""
     household, hass = following, following.hass
-    with Disk.of(hass).watched() as disk:
-        with disk.full():
-            await household.watch_on_plex(THE_SALT_ROAD)
-            await household.settled()
-            assert household.marks == []
-        await asyncio.sleep(0)
-        await until_written(hass, household)
+    monkeypatch.setattr(writer, "RETRY_DELAYS", (0.01,))
+    with Disk.of(hass).watched() as disk, disk.full():
+        await household.watch_on_plex(THE_SALT_ROAD)
+        await household.settled()
+        assert household.marks == []
 
+    await household.until_marked(THE_SALT_ROAD)
     await assert_marked_once(household, THE_SALT_ROAD)
 
 
-async def until_written(hass: HomeAssistant, household: Household) -> None:
-    """Wait until what could not be written is tried again."""
-    entry = viewer(hass, "alice")
-    await entry.runtime_data.async_flush()
+async def test_nobody_waits_any_more_for_what_is_written_down(
+    household: Household,
+) -> None:
+    """It is as if nothing had been asked for, and nothing is held back for good."""
+    hass = household.hass
+    await household.follow(household.at_plex())
+    with household.plex.faults.fail(500, path="/:/scrobble") as failing:
+        await household.add_play(THE_SALT_ROAD, watched_at=ago(days=2).isoformat())
+        await until(hass, lambda: failing.hits)
+        await household.follow(household.at_plex(), household.at_jellyfin())
+        with Disk.of(hass).watched() as disk, disk.held():
+            # Plex' part is on disk already, that of Jellyfin is not.
+            adding = hass.async_create_task(household.add_play(THE_SALT_ROAD))
+            await hass.async_add_executor_job(disk.wait_for_write)
+            adding.cancel()
+            await asyncio.wait([adding])
+        await household.settled()
+    assert adding.cancelled()
+    assert len(await household.plays()) == 1
+    assert household.marks == []
+
+    await later(hass, minutes=6)
+    await until(hass, lambda: household.views(THE_SALT_ROAD) == 1)
+    await household.add_play(THE_SALT_ROAD)
     await household.until_marked(THE_SALT_ROAD)
+
+
+async def test_nobody_waits_any_more_for_what_is_recorded(
+    following: Household,
+) -> None:
+    """It has happened all the same."""
+    household, hass = following, following.hass
+    with household.refuse(500) as failing:
+        await household.add_play(THE_SALT_ROAD, watched_at=ago(days=2).isoformat())
+        await until(hass, lambda: failing.hits)
+        await household.settled()
+        with Disk.of(hass).watched() as disk, disk.held():
+            adding = hass.async_create_task(household.add_play(THE_SALT_ROAD))
+            await hass.async_add_executor_job(disk.wait_for_write)
+            adding.cancel()
+            await asyncio.wait([adding])
+        await household.settled()
+    assert adding.cancelled()
+    newest, _ = await household.plays()
+
+    await later(hass, minutes=6)
+    data = await household.until_marked(THE_SALT_ROAD)
+
+    assert data.last_played == moment(newest)
+
+
+async def test_a_viewer_who_is_removed_before_a_play_is_written(
+    following: Household,
+) -> None:
+    """Nothing is marked of what was never recorded, and others are not held up."""
+    household, hass = following, following.hass
+    account = household.at_jellyfin()
+    hass.config_entries.async_update_entry(
+        viewer(hass, "bob"),
+        data=dict(viewer(hass, "bob").data)
+        | {"accounts": [household.at_plex("bob"), account]},
+    )
+    await household.follow(account, who="bob")
+    alice = viewer(hass, "alice").entry_id
+    with Disk.of(hass).watched() as disk:
+        with disk.full(), pytest.raises(HomeAssistantError):
+            await household.add_play(THE_SALT_ROAD)
+        await hass.config_entries.async_remove(alice)
+        await household.settled()
+    assert household.marks == []
+
+    await household.add_play(THE_SALT_ROAD, "bob")
+
+    assert (await household.until_marked(THE_SALT_ROAD)).count == 1
 
 
 type Killed = tuple[Path, dict[str, UserData]]
@@ -539,33 +611,43 @@ async def jellyfin_alone(
     return jellyfin_at_home
 
 
-@pytest.mark.parametrize("removes", [True, False])
+@pytest.mark.parametrize("case", ["added", "added again", "removed"])
 async def test_killed_at_any_write(
     hass: HomeAssistant,
     jellyfin_alone: JellyfinStandIn,
     restart: Restart,
     tmp_path_factory: pytest.TempPathFactory,
-    removes: bool,
+    case: str,
 ) -> None:
-    """History and server agree in the end, and each viewing counts once."""
+    """History and server agree in the end, and each viewing counts once.
+
+    What the server knows of and the history does not stays.
+    """
     # With all that is there by now on disk.
     hass, _ = await restart()
     server = jellyfin_alone
     account = server.account(ALICE)
     before = ago(days=700)
-    # What no history knows: it is not to be touched.
-    server.data_of(ALICE, PAPER_ORCHARD).mark_played(before, before)
-    at = ago(minutes=5)
+    unseen: tuple[bool, int, datetime | None] = (False, 0, None)
+    seen: tuple[bool, int, datetime | None] = (True, 1, ago(minutes=5))
+    if case == "added again":
+        server.data_of(ALICE, THE_SALT_ROAD).mark_played(before, before)
+        unseen, seen = (True, 1, before), (True, 2, seen[2])
     film = {
         "viewer": viewer(hass, "alice").entry_id,
         "media_type": "movie",
         "ids": {"tmdb": THE_SALT_ROAD.ids.tmdb},
-        "watched_at": at.isoformat(),
+        "watched_at": f"{seen[2]}",
     }
     play: dict[str, Any] = {}
-    if removes:
+
+    def shown() -> tuple[bool, int, datetime | None]:
+        found = server.data_of(ALICE, THE_SALT_ROAD)
+        return found.played, found.count, found.last_played
+
+    if case == "removed":
         play = (await call(hass, "add_play", **film))["play"]
-        await until(hass, lambda: server.data_of(ALICE, THE_SALT_ROAD).played)
+        await until(hass, lambda: shown() == seen)
         await later(hass, seconds=6)
 
     def data() -> dict[str, UserData]:
@@ -574,16 +656,14 @@ async def test_killed_at_any_write(
     with killing(
         Path(hass.config.config_dir), tmp_path_factory.mktemp("killed"), data
     ) as killed:
-        if removes:
+        if case == "removed":
             await call(
                 hass, "remove_play", viewer=film["viewer"], play_id=play["play_id"]
             )
+            await until(hass, lambda: shown() == unseen)
         else:
             await call(hass, "add_play", **film)
-        await until(
-            hass,
-            lambda: server.data_of(ALICE, THE_SALT_ROAD).played is not removes,
-        )
+            await until(hass, lambda: shown() == seen)
         await quiet(hass, server.log)
         await later(hass, seconds=6)
         await quiet(hass, server.log)
@@ -591,22 +671,17 @@ async def test_killed_at_any_write(
     assert len(killed) >= 6
 
     outcomes = set()
-    for folder, shown in killed:
+    for folder, there in killed:
         await server.stop()
         hass, _ = await restart(folder=str(folder))
         account.data.clear()
-        account.data.update(shown)
+        account.data.update(there)
         await server.start()
         await later(hass, minutes=6)
         await quiet(hass, server.log)
 
         plays = await plays_of(hass, viewer(hass, "alice"))
-        found = server.data_of(ALICE, THE_SALT_ROAD)
-        assert (found.played, found.count, found.last_played) == (
-            (True, 1, at) if plays else (False, 0, None)
-        )
-        kept = server.data_of(ALICE, PAPER_ORCHARD)
-        assert (kept.played, kept.count, kept.last_played) == (True, 1, before)
+        assert shown() == (seen if plays else unseen)
         outcomes.add(len(plays))
     # Killed before the play was on disk, or afterwards.
     assert outcomes == {0, 1}

@@ -59,7 +59,7 @@ async def test_jellyfin_follows_plex(household: Household, title: Any) -> None:
     (mark,) = household.marks
     assert (mark.item, mark.at) == (household.jellyfin.key(title), moment(play))
     assert mark.account == ALICE.id
-    assert len(household.jellyfin.log) == 1
+    assert len(household.asked()) == 1, household.asked()
     assert not household.data(title, "bob").played
 
 
@@ -94,7 +94,7 @@ async def test_a_play_on_the_server_itself(household: Household) -> None:
 
     await household.watch_on_jellyfin(THE_SALT_ROAD)
     await household.settled()
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
     await household.watch_on_jellyfin(LOW_WATER)
     await household.settled()
 
@@ -138,7 +138,7 @@ async def test_plex_follows_jellyfin(household: Household) -> None:
     assert household.plex_marks == [
         ("scrobble", household.plex.key(title)) for title in (THE_SALT_ROAD, LOW_WATER)
     ]
-    assert len(household.plex.log) == 2
+    assert len(household.asked(household.plex)) == 2
     assert household.views(THE_SALT_ROAD) == 1
     assert household.marks == []
     assert len(await household.plays()) == 2
@@ -199,7 +199,8 @@ async def test_a_further_report_of_the_same_viewing(household: Household) -> Non
 
     (play,) = await household.plays()
     assert len(play["sources"]) == 2
-    assert len(household.jellyfin.log) == household.data(LOW_WATER).count == 1
+    assert len(household.asked()) == 1, household.asked()
+    assert household.data(LOW_WATER).count == 1
 
 
 async def test_music(household: Household) -> None:
@@ -211,7 +212,7 @@ async def test_music(household: Household) -> None:
     await household.settled()
 
     assert await household.titles() == ["Slow Ferry"]
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
 
 
 async def test_nobody_follows(household: Household) -> None:
@@ -222,7 +223,7 @@ async def test_nobody_follows(household: Household) -> None:
     await household.watch_on_plex(THE_SALT_ROAD)
     await household.settled()
 
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
 
 
 # Corrections
@@ -245,7 +246,8 @@ async def test_removing_the_only_play(household: Household, unfollows: bool) -> 
     assert [mark.watched for mark in household.marks] == [False] * unfollows
     assert len(household.plex_marks) == unfollows
     if not unfollows:
-        assert len(household.jellyfin.log) == len(household.plex.log) == 0
+        assert household.asked() == []
+        assert household.asked(household.plex) == []
 
 
 async def test_removing_one_of_two_plays(household: Household) -> None:
@@ -304,7 +306,7 @@ async def test_a_play_was_at_another_time(household: Household) -> None:
     )
     await household.settled()
 
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
 
 
 async def test_a_correction_that_fails(household: Household) -> None:
@@ -317,7 +319,7 @@ async def test_a_correction_that_fails(household: Household) -> None:
         await household.remove_play("01KCA0Q1W0QK4P8RZ3V5M7N9T1")
     await household.settled()
 
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
 
 
 async def test_what_a_file_holds_that_cannot_be_read(household: Household) -> None:
@@ -543,7 +545,7 @@ async def test_a_server_that_is_disabled(household: Household) -> None:
     household.forget()
     await household.watch_on_plex(PAPER_ORCHARD)
     await later(hass, minutes=6)
-    assert len(household.jellyfin.log) == 0
+    assert household.asked() == []
 
     await hass.config_entries.async_set_disabled_by(entry_id, None)
 
