@@ -193,6 +193,18 @@ async def press(hass: HomeAssistant, entry: ConfigEntry[Any], key: str) -> None:
     )
 
 
+async def until_state(
+    hass: HomeAssistant, entry: ConfigEntry[Any], key: str, expected: str
+) -> None:
+    """Wait until a sensor shows something."""
+    found = ""
+    for _ in range(300):
+        if (found := await state_of(hass, entry, key)) == expected:
+            return
+        await asyncio.sleep(0.01)
+    assert found == expected
+
+
 async def ended(hass: HomeAssistant, entry: ConfigEntry[Any]) -> str:
     """Wait for the end of a scan; returns what has become of it."""
     for _ in range(300):

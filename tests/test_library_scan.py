@@ -46,6 +46,7 @@ from .libraries import (
     state_of,
     until_available,
     until_counts,
+    until_state,
     writing_held,
 )
 from .signed_in import Home, JellyfinHome, PlexHome, until, viewer
@@ -185,8 +186,9 @@ async def test_progress(
     await press(hass, entry, "scan_library")
     for gate, percent in zip(gates, ("0.0", "52.7777777777778"), strict=True):
         await gate.reached()
+        # The page before is being put away while this one is asked for.
+        await until_state(hass, entry, "library_scan_progress", percent)
         assert await state_of(hass, entry, "library_scan") == "scanning"
-        assert await state_of(hass, entry, "library_scan_progress") == percent
         assert await state_of(hass, entry, "scan_library", "button") == "unavailable"
         assert await state_of(hass, entry, "cancel_scan", "button") == "unknown"
         assert await counts(hass, entry) == ("unknown",) * 3

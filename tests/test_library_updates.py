@@ -254,7 +254,7 @@ async def test_the_server_fails(
         await add(home, NINTH_MERIDIAN)
         await until_counts(hass, entry, "3", "2", "5")
         await quiet(hass, home.log)
-    assert workers() == []
+    await until(hass, lambda: not workers())
 
 
 async def test_the_server_is_down(
@@ -276,7 +276,7 @@ async def test_the_server_is_down(
     async with client.post(path, data=body) as response:
         assert (await response.json())["outcome"] == "updated"
     await until_counts(hass, entry, "3", "1", "3")
-    assert workers() == []
+    await until(hass, lambda: not workers())
 
 
 # What goes
