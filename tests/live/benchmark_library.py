@@ -35,6 +35,7 @@ from .home_assistant import (
 )
 from .measuring import PROBE, Bench, Row
 from .report import DOMAIN
+from .waiting import until
 
 ROUNDS = 3
 """Each with two scans of a library: of what is new to Home Assistant, and of what it knows."""
@@ -166,22 +167,15 @@ class LibraryBench(Bench):
                 "config_entries/disable", entry_id=self.entries[server], disabled_by=by
             )
 
-    async def until(self, check: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for something to be so."""
-        deadline = time.monotonic() + WITHIN
-        while not await check():
-            if time.monotonic() > deadline:
-                raise LiveHomeAssistantError("It has never come to that")
-            await asyncio.sleep(0.1)
-
     async def until_state(self, entity_id: str, wanted: str) -> None:
         """Wait for a state, asking for no other one."""
 
-        async def reached() -> bool:
+        async def reached() -> bool | None:
             status, answer = await self.hass.request("GET", f"/api/states/{entity_id}")
-            return status == 200 and answer["state"] == wanted
+            return (status == 200 and answer["state"] == wanted) or None
 
-        await self.until(reached)
+        if not await until(reached, WITHIN):
+            raise LiveHomeAssistantError(f"{entity_id} has never become {wanted}")
 
     async def scan(self, server: StandIn, scans: Scans) -> None:
         """Scan a library."""
