@@ -1,7 +1,7 @@
 """Measures the integration in a real Home Assistant and prints a table.
 
 Ratios are of two measurements of one run, taken in turns, since machines differ and are
-shared. Run by `script/benchmark`; it takes about three minutes.
+shared. Run by `script/benchmark`; it takes several minutes.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from custom_components.media_scrobbler.storage.history import MAX_PART_BYTES
 
 from ..simulators.catalogue import ExternalIds, Movie
 from ..simulators.plex import PlexAccount, PlexServer
+from .benchmark_following import measure_following
 from .benchmark_library import measure_libraries
 from .benchmark_servers import measure_servers
 from .home_assistant import LiveHomeAssistant
@@ -368,7 +369,12 @@ async def run() -> list[Row]:
         await bench.reading()
         await hass.restart()
         await bench.burst()
-    return [*bench.rows, *await measure_servers(), *await measure_libraries()]
+    return [
+        *bench.rows,
+        *await measure_servers(),
+        *await measure_libraries(),
+        *await measure_following(),
+    ]
 
 
 def main() -> int:
@@ -384,13 +390,20 @@ def main() -> int:
         action="store_true",
         help="measure only what has to do with libraries and watchlists",
     )
+    parser.add_argument(
+        "--following",
+        action="store_true",
+        help="measure only what has to do with keeping histories and servers in step",
+    )
     wanted = parser.parse_args()
     rows: list[Row] = []
     if wanted.servers:
         rows += asyncio.run(measure_servers())
     if wanted.libraries:
         rows += asyncio.run(measure_libraries())
-    if not wanted.servers and not wanted.libraries:
+    if wanted.following:
+        rows += asyncio.run(measure_following())
+    if not (wanted.servers or wanted.libraries or wanted.following):
         rows = asyncio.run(run())
     print()
     print(table(rows))
