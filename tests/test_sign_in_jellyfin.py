@@ -48,6 +48,12 @@ type SignIn = Callable[
 
 
 @pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Let connections of the stand-ins take the time that TLS takes to close them."""
+    return True
+
+
+@pytest.fixture
 def alice(jellyfin_server: JellyfinStandIn) -> JellyfinUser:
     """Return the administrator of the server."""
     return jellyfin_server.add_user(

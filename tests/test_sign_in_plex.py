@@ -57,6 +57,12 @@ type SignIn = Callable[
 # The ways to sign in, from the menu on
 
 
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Let connections of the stand-ins take the time that TLS takes to close them."""
+    return True
+
+
 async def by_pin(
     hass: HomeAssistant,
     menu: ConfigFlowResult,
