@@ -1,22 +1,24 @@
 """What servers know to have been watched is imported into histories, at somebody's wish."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
-from functools import partial
 import json
+import time
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 
+from custom_components.media_scrobbler.const import DOMAIN
 from custom_components.media_scrobbler.jellyfin import history as jellyfin_history
 from custom_components.media_scrobbler.plex import history as plex_history
+from custom_components.media_scrobbler.storage import writer
 
-from .common import add_server, call, plays_of
+from .common import Plex, add_viewer, call, plays_of
 from .followers import Household
 from .server_histories import (
     MOVIE_IDS,
@@ -27,25 +29,32 @@ from .server_histories import (
     histories,
     know,
     signed_in,
-    silence,
     sources,
     times_of,
     titles_of,
     watch,
 )
-from .signed_in import Home, JellyfinHome, PlexHome, until, viewer
+from .signed_in import Home, PlexHome, quiet, until, viewer
 from .simulators.catalogue import (
     FOG_SIGNAL,
-    HARBOUR_LIGHTS,
     LOW_WATER,
     PAPER_ORCHARD,
     THE_PILOT_BOAT,
     THE_SALT_ROAD,
+    Playable,
 )
+from .simulators.faults import Fault, Faults
 from .simulators.jellyfin import JellyfinUser
 from .simulators.plex_server import PlexStandIn
 from .storage.common import Disk
 
+TITLES: list[Playable] = [
+    THE_SALT_ROAD,
+    PAPER_ORCHARD,
+    LOW_WATER,
+    FOG_SIGNAL,
+    THE_PILOT_BOAT,
+]
 NOTHING = {"recorded": 0, "merged": 0, "held": 0, "ignored": 0}
 THEN = datetime(2021, 5, 3, 20, 15, tzinfo=UTC)
 
@@ -59,6 +68,15 @@ async def entry(hass: HomeAssistant, home: Home) -> ConfigEntry[Any]:
 def path_of(home: Home) -> str:
     """Return the path by which a server is asked for what was completed."""
     return "/status/sessions/history/all" if isinstance(home, PlexHome) else "/Items"
+
+
+async def asked(home: Home, times: int) -> None:
+    """Wait until a server has been asked so often for what was completed."""
+    for _ in range(500):
+        if histories(home) >= times:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the server is not asked")
 
 
 async def failure(hass: HomeAssistant, **data: Any) -> str | None:
@@ -104,7 +122,8 @@ async def test_second_import(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
 ) -> None:
     """Nothing is recorded twice, and nothing written again."""
-    for number, title in enumerate((THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL)):
+    titles: list[Playable] = [THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL]
+    for number, title in enumerate(titles):
         know(home, "bob", title, THEN + timedelta(days=number))
     assert await call(hass, "import_history") == NOTHING | {"recorded": 3}
     before = await plays_of(hass, viewer(hass, "bob"))
@@ -123,6 +142,25 @@ async def test_known_by_webhook(
     assert await call(hass, "import_history") == NOTHING | {"merged": 1}
     (play,) = await plays_of(hass, viewer(hass, "bob"))
     assert play["play_id"] == before["play_id"]
+
+
+async def test_known_by_hand(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """What somebody has added by hand is one play with what the server knows."""
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    await call(
+        hass,
+        "add_play",
+        viewer=viewer(hass, "bob").entry_id,
+        media_type="movie",
+        title="The Salt Road",
+        ids=MOVIE_IDS,
+        watched_at=(THEN + timedelta(minutes=20)).isoformat(),
+    )
+    assert await call(hass, "import_history") == NOTHING | {"merged": 1}
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    assert "manual" in sources(play)
 
 
 async def test_nobody_is_told(
@@ -183,6 +221,62 @@ async def test_since(hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]) -
     assert await call(hass, "import_history") == NOTHING | {"recorded": 1, "merged": 1}
 
 
+async def test_ignored_account(hass: HomeAssistant, home: Home) -> None:
+    """What is nobody's business is not kept."""
+    entry = await signed_in(hass, home, "alice")
+    account = (
+        home.plex.server.account_id(home.plex.user("bob"))
+        if isinstance(home, PlexHome)
+        else JellyfinUser.named("bob").id
+    )
+    await hass.config_entries.flow.async_init(
+        DOMAIN,
+        context={"source": SOURCE_IGNORE},
+        data={"unique_id": f"{entry.entry_id}:{account}", "title": "Bob"},
+    )
+    await hass.async_block_till_done()
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    assert await call(hass, "import_history") == NOTHING
+    assert not [name for name in Disk.of(hass).names() if name.startswith("inbox.")]
+
+
+async def test_also_for(hass: HomeAssistant, household: Household) -> None:
+    """What counts for another viewer as well is imported for both, once each."""
+    await household.also_for("alice", "bob")
+    know(household.plex, "alice", THE_SALT_ROAD, THEN)
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 2}
+    assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+    for who in ("alice", "bob"):
+        assert await titles_of(hass, who) == ["The Salt Road"]
+
+
+async def test_seen_again(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """Plex remembers each viewing, and the one of a day ago is not that of a year ago."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "bob")
+    times = [THEN + timedelta(days=days) for days in (0, 1, 365)]
+    for at in times:
+        know(home, "bob", THE_SALT_ROAD, at)
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 3}
+    assert await times_of(hass, "bob") == times[::-1]
+
+
+async def test_removed_by_a_person(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """What was removed comes back: an import is of everything that is known."""
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    await call(hass, "import_history")
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    bob = viewer(hass, "bob").entry_id
+    await call(hass, "remove_play", viewer=bob, play_id=play["play_id"])
+    assert await titles_of(hass, "bob") == []
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
+    assert await titles_of(hass, "bob") == ["The Salt Road"]
+
+
 async def test_media_types(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
 ) -> None:
@@ -200,13 +294,31 @@ async def test_media_types(
 # When it was
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Asia/Tokyo"])
+@pytest.fixture
+def server_zone(request: pytest.FixtureRequest) -> Generator[str]:
+    """Have what answers for the servers, in this process, be in a time zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("zone", "server_zone"),
+    [
+        ("America/New_York", "Europe/Berlin"),
+        ("Europe/Berlin", "America/New_York"),
+        ("Asia/Tokyo", "UTC"),
+    ],
+    indirect=["server_zone"],
+)
 async def test_daylight_saving(
     hass: HomeAssistant,
     home: Home,
     entry: ConfigEntry[Any],
-    monkeypatch: pytest.MonkeyPatch,
     zone: str,
+    server_zone: str,
 ) -> None:
     """Times are in UTC, also those of the hour that clocks show twice, or not at all."""
     await hass.config.async_set_time_zone(zone)
@@ -217,8 +329,7 @@ async def test_daylight_saving(
         datetime(2023, 10, 29, 1, 30, tzinfo=UTC),
         datetime(2023, 11, 5, 5, 30, tzinfo=UTC),
     ]
-    titles = (THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER, FOG_SIGNAL, THE_PILOT_BOAT)
-    for title, at in zip(titles, times, strict=True):
+    for title, at in zip(TITLES, times, strict=True):
         know(home, "bob", title, at)
     assert await call(hass, "import_history") == NOTHING | {"recorded": 5}
     assert await times_of(hass, "bob") == times[::-1]
@@ -250,6 +361,282 @@ async def test_library_is_scanned_first(
     assert histories(home) == len(home.log.of("GET", path_of(home)))
 
 
+async def test_library_cannot_be_scanned(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """Then nothing is imported, and it is said why."""
+    await call(hass, "clear_library")
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    with home.faults.fail(500):
+        assert await failure(hass) is not None
+    assert await titles_of(hass, "bob") == []
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
+
+
 async def test_no_server(hass: HomeAssistant) -> None:
     """There is nothing to import from."""
-    assert await failure(hass) is not None
+    await add_viewer(hass, "Alice")
+    assert await failure(hass) == "no_server_to_ask"
+
+
+async def test_webhooks_only(hass: HomeAssistant, plex: Plex) -> None:
+    """A server that nobody is signed in to cannot be asked, named or not."""
+    assert await failure(hass) == "no_server_to_ask"
+    assert await failure(hass, server=plex.entry.entry_id) == "not_signed_in"
+
+
+async def test_wrong_fields(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """Who and what there is not, is said so."""
+    assert await failure(hass, server="nowhere") == "server_not_found"
+    assert await failure(hass, viewer="nobody") == "viewer_not_found"
+    assert await failure(hass, viewer=entry.entry_id) == "viewer_not_found"
+
+
+async def test_server_is_down(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """It is imported when the server is back."""
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    await home.stop()
+    assert await failure(hass) == "cannot_connect"
+    await home.start()
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
+
+
+# What can go wrong half-way
+
+
+@pytest.mark.parametrize(
+    ("go_wrong", "reason"),
+    [
+        (lambda faults, path: faults.fail(401, path=path), "invalid_auth"),
+        (lambda faults, path: faults.fail(500, path=path), "server_failure"),
+        (lambda faults, path: faults.html(path=path), "not_a_media_server"),
+        (lambda faults, path: faults.cut(path=path), "cannot_connect"),
+    ],
+    ids=["401", "500", "html", "cut"],
+)
+async def test_half_way(
+    hass: HomeAssistant,
+    home: Home,
+    entry: ConfigEntry[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    go_wrong: Callable[[Faults, str], Fault],
+    reason: str,
+) -> None:
+    """What was recorded by then stays, and the rest is recorded another time."""
+    monkeypatch.setattr(jellyfin_history, "PAGE", 2)
+    monkeypatch.setattr(plex_history, "AT_ONCE", 2)
+    for number, title in enumerate(TITLES):
+        know(home, "bob", title, THEN + timedelta(days=number))
+    await call(hass, "scan_library")
+    await quiet(hass, home.log)
+    path, before = path_of(home), histories(home)
+    bob = viewer(hass, "bob").entry_id
+    with home.faults.slow(0.2, path=path, times=2):
+        running = hass.async_create_task(failure(hass, viewer=bob))
+        # The first part has been answered, the second is asked for.
+        await asked(home, before + 2)
+        with go_wrong(home.faults, path) as fault:
+            error = await running
+    assert fault.hits
+    # Plex answers 401 also where somebody may not ask, which the token is good enough for.
+    plex = isinstance(home, PlexHome)
+    assert error == ("forbidden" if plex and reason == "invalid_auth" else reason)
+    recorded = len(await titles_of(hass, "bob"))
+    assert 0 < recorded < len(TITLES)
+    response = await call(hass, "import_history", viewer=bob)
+    assert response == NOTHING | {
+        "recorded": len(TITLES) - recorded,
+        "merged": recorded,
+    }
+    assert len(await titles_of(hass, "bob")) == len(TITLES)
+
+
+async def test_token_revoked(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """A person is asked to sign in again, and nothing is recorded."""
+    await call(hass, "scan_library")
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    home.revoke()
+    assert await failure(hass) == "invalid_auth"
+    await until(hass, hass.config_entries.flow.async_progress)
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == SOURCE_REAUTH
+    assert await titles_of(hass, "bob") == []
+
+
+async def test_disk_is_full(
+    hass: HomeAssistant,
+    home: Home,
+    entry: ConfigEntry[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What could not be written is said, and is there once when it could."""
+    monkeypatch.setattr(writer, "RETRY_DELAYS", (0.01,))
+    await call(hass, "scan_library")
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    know(home, "bob", LOW_WATER, THEN)
+    with Disk.of(hass).full(), pytest.raises(HomeAssistantError):
+        await call(hass, "import_history")
+    await eventually(hass, "bob", lambda plays: len(plays) == 2)
+    assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_other_server_is_asked_all_the_same(
+    hass: HomeAssistant, household: Household, reverse: bool
+) -> None:
+    """One that fails does not keep the other's history from being imported."""
+    homes: list[Home] = [household.plex, household.jellyfin]
+    if reverse:
+        homes.reverse()
+    failing, good = homes
+    know(good, "bob", LOW_WATER, THEN)
+    know(failing, "bob", THE_SALT_ROAD, THEN)
+    with failing.faults.fail(500, path=path_of(failing)):
+        assert await failure(hass) == "server_failure"
+    assert await household.titles("bob") == ["Low Water"]
+    response = await call(hass, "import_history")
+    assert (response["recorded"], response["merged"]) == (1, 1)
+
+
+# What is odd
+
+
+async def test_odd_entries(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """What has no id, no date or no user does not keep the rest from being imported."""
+    await call(hass, "scan_library")
+    if isinstance(home, PlexHome):
+        server = home.plex.server
+        bob = server.account_id(home.plex.user("bob"))
+        at = int(THEN.timestamp())
+        movie = {"type": "movie", "title": "Tide", "accountID": bob, "viewedAt": at}
+        items: list[Any] = [
+            movie,
+            movie | {"title": "Ebb", "viewedAt": None},
+            movie | {"title": "Flow", "viewedAt": 5},
+            movie | {"title": "Flood", "viewedAt": 4_102_444_800},
+            movie | {"title": "Surge", "accountID": None},
+            movie | {"title": "Spray", "accountID": 987_654},
+            movie | {"title": None},
+            {},
+            3,
+        ]
+        container = {"size": len(items), "totalSize": len(items), "Metadata": items}
+        body: dict[str, Any] = {"MediaContainer": container}
+    else:
+        played = {
+            "Played": True,
+            "PlayCount": 1,
+            "LastPlayedDate": "2021-05-03T20:15:00.0000000Z",
+        }
+        movie = {
+            "Type": "Movie",
+            "Name": "Tide",
+            "RunTimeTicks": 60_000_000_000,
+            "UserData": played,
+        }
+        items = [
+            movie,
+            *(
+                movie | {"Name": name, "UserData": played | {"LastPlayedDate": date}}
+                for name, date in (
+                    ("Ebb", None),
+                    ("Flow", "1970-01-01T00:00:05Z"),
+                    ("Flood", "2100-01-01T00:00:05Z"),
+                    ("Spray", "0001-01-01T00:00:00.0000000Z"),
+                    ("Foam", "yesterday"),
+                    # The server writes UTC; what does not look so is not guessed at.
+                    ("Swell", "2021-05-03T22:15:00"),
+                )
+            ),
+            movie | {"Name": None},
+            movie | {"Name": "Surge", "UserData": None},
+            {},
+            3,
+        ]
+        body = {"Items": items}
+    bob_entry = viewer(hass, "bob").entry_id
+    with home.faults.answer(
+        json.dumps(body), path=path_of(home), content_type="application/json"
+    ):
+        response = await call(hass, "import_history", viewer=bob_entry)
+    # Where Plex is asked for one account only, whose the entries are is known.
+    expected = {"Tide", "Surge"} if isinstance(home, PlexHome) else {"Tide"}
+    assert response["recorded"] == len(expected), response
+    assert set(await titles_of(hass, "bob")) == expected
+    assert set(await times_of(hass, "bob")) == {THEN}
+
+
+async def test_deleted_items(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """Of what is gone from the library there are its names, and nobody asks for it."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "bob")
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    know(home, "bob", LOW_WATER, THEN + timedelta(days=1))
+    plex_at_home.server.remove(THE_SALT_ROAD)
+    plex_at_home.server.remove(LOW_WATER)
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 2}
+    episode, movie = await plays_of(hass, viewer(hass, "bob"))
+    assert (movie["title"], movie["media_type"]) == ("The Salt Road", "movie")
+    assert (episode["show"], episode["season"], episode["episode"]) == (
+        "Harbour Lights",
+        2,
+        3,
+    )
+    assert home.requests_of(LOW_WATER) == home.requests_of(THE_SALT_ROAD) == 0
+    assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+
+
+# Several servers
+
+
+async def test_watched_on_plex_and_marked_at_jellyfin(
+    hass: HomeAssistant, household: Household
+) -> None:
+    """Who watches on both gets what each knows."""
+    know(household.plex, "alice", THE_SALT_ROAD, THEN)
+    know(household.jellyfin, "alice", LOW_WATER, THEN + timedelta(days=1))
+    know(household.plex, "bob", THE_SALT_ROAD, THEN + timedelta(days=2))
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 3}
+    assert await titles_of(hass, "alice") == ["Low Water", "The Salt Road"]
+    assert await titles_of(hass, "bob") == ["The Salt Road"]
+
+
+async def test_one_server(hass: HomeAssistant, household: Household) -> None:
+    """Only the server that is named is asked."""
+    know(household.plex, "alice", THE_SALT_ROAD, THEN)
+    know(household.jellyfin, "alice", LOW_WATER, THEN)
+    server = household.jellyfin_entry.entry_id
+    response = await call(hass, "import_history", server=server)
+    assert response == NOTHING | {"recorded": 1}
+    assert await titles_of(hass, "alice") == ["Low Water"]
+    assert histories(household.plex) == 0
+
+
+async def test_following_account(hass: HomeAssistant, household: Household) -> None:
+    """What was watched on Plex is marked at Jellyfin afterwards, with its date, once."""
+    await household.follow(household.at_jellyfin())
+    titles: list[Playable] = [THE_SALT_ROAD, LOW_WATER]
+    for number, title in enumerate(titles):
+        know(household.plex, "alice", title, THEN + timedelta(days=number))
+    await call(hass, "import_history")
+    for number, title in enumerate(titles):
+        data = await household.until_marked(title)
+        assert data.last_played == THEN + timedelta(days=number)
+        assert data.count == 1
+    assert not household.data(THE_SALT_ROAD, "bob").played
+    marks = len(household.marks)
+    response = await call(hass, "import_history")
+    assert response["recorded"] == 0
+    await household.settled()
+    assert len(household.marks) == marks == 2
+    assert len(await household.plays()) == 2
