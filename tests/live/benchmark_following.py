@@ -218,8 +218,6 @@ class FollowingBench(ActionBench):
 
     async def set_up(self) -> None:
         """Sign in to both servers, with one viewer, and scan both libraries."""
-        for number in range(2, VERSIONS + 1):
-            await self.jellyfin.add_version(self._films[-1], f"Version {number}")
         name = self.plex.owner.name
 
         def own_account(step: FlowStep) -> dict[str, list[str]]:
@@ -261,6 +259,9 @@ class FollowingBench(ActionBench):
             if entry["title"] == name
         ]
         await self.perform("scan_library", {})
+        # Home Assistant is told of these: they are not in lists.
+        for number in range(2, VERSIONS + 1):
+            await self.jellyfin.add_version(self._films[-1], f"Version {number}")
 
     async def _follow(self, *, wanted: bool) -> None:
         """Have the viewer's account at Jellyfin follow, or not."""
