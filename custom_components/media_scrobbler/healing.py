@@ -19,7 +19,7 @@ from .domain.media_server import (
     MediaServerError,
     SignInError,
 )
-from .domain.play import Report, SourceKind
+from .domain.play import Certainty, Report, SourceKind
 from .domain.title import same_title
 from .server_history import ServerHistory
 from .storage.accounts import Account
@@ -34,8 +34,8 @@ _LOGGER = logging.getLogger(__name__)
 OVERLAP = timedelta(days=1)
 """How far each look reaches back behind the last one that has succeeded."""
 
-THOROUGH_INTERVAL = timedelta(hours=6)
-"""How often accounts are looked at that seem not to have been used since the last look."""
+THOROUGH_INTERVAL = timedelta(hours=12)
+"""How often accounts are looked at, too, that seem not to have been used meanwhile."""
 
 RECENT = timedelta(hours=12)
 """How long after it was begun or completed a title's webhook may still be on its way."""
@@ -70,8 +70,6 @@ class Healing:
         self._due = False
         self._running = False
         self._is_allowed = True
-        self._looked_at: datetime | None = None
-        self._thorough_at: datetime | None = None
 
     @callback
     def start(self, connection: Connection) -> None:
@@ -146,35 +144,51 @@ class Healing:
         if server.entry.options.get(CONF_PLAYERS):
             # What was completed on another player cannot be told from what is missing.
             return True
-        accounts = self._recorder.accounts_of(server)
-        if not accounts:
-            return True
         await server.last_look.async_load()
-        is_thorough = (
-            self._thorough_at is None or now - self._thorough_at >= THOROUGH_INTERVAL
-        )
+        since, active_since = self._since(now), self._active_since(now)
+        missing = await self._async_missing(since, active_since)
+        if missing and active_since is not None:
+            # Others may have watched along, of whom the server says that they were not there.
+            active_since = None
+            missing = await self._async_missing(since, active_since)
+        if not self._history.clocks_agree:
+            _LOGGER.debug("The clock of %s, or ours, is wrong", server.entry.title)
+            return False
+        succeeded = await self._async_record(missing, now)
+        if succeeded:
+            server.last_look.note(now, thorough=active_since is None)
+        return succeeded
+
+    async def _async_missing(
+        self, since: datetime, active_since: datetime | None
+    ) -> list[Missing]:
+        """Return what no history has, and merge what one does."""
         missing: list[Missing] = []
         async for page, _ in self._history.async_reports(
-            accounts,
-            self._since(now),
+            self._recorder.accounts_of(self._server),
+            since,
             SourceKind.SERVER_HISTORY,
-            active_since=None if is_thorough else self._looked_at,
+            active_since=active_since,
         ):
             if not self._history.clocks_agree:
-                _LOGGER.debug("The clock of %s or ours is wrong", server.entry.title)
-                return False
+                return []
             for account, reports in page:
                 missing += [
                     (account, report)
                     for report in await self._recorder.async_missing(account, reports)
+                    # What may only have been begun lately is not missing.
+                    if report.certainty is not Certainty.BEGUN
                 ]
-        succeeded = await self._async_record(missing, now)
-        if succeeded:
-            self._looked_at = now
-            if is_thorough:
-                self._thorough_at = now
-            server.last_look.note(now)
-        return succeeded
+        return missing
+
+    def _active_since(self, now: datetime) -> datetime | None:
+        """Return since when an account has to have been used to be looked at, None for all."""
+        last = self._server.last_look
+        if last.at is None or last.thorough_at is None:
+            return self._since(now)
+        if timedelta() <= now - last.thorough_at < THOROUGH_INTERVAL:
+            return last.at
+        return None
 
     def _since(self, now: datetime) -> datetime:
         """Return from when on to look: with a day that has been looked at before.
@@ -237,10 +251,13 @@ class Healing:
     async def _async_wait(self, seconds: float) -> None:
         """Wait, by Home Assistant's timers."""
         over = asyncio.Event()
+
+        @callback
+        def end(_now: datetime) -> None:
+            over.set()
+
         cancel = async_call_later(
-            self._hass,
-            seconds,
-            HassJob(lambda _: over.set(), cancel_on_shutdown=True),
+            self._hass, seconds, HassJob(end, cancel_on_shutdown=True)
         )
         try:
             await over.wait()

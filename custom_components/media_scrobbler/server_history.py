@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .server import Server
     from .viewer import Viewer
 
+AT_ONCE = 100
+"""Completions that are looked at before the event loop has its turn again."""
+
 LARGEST_CLOCK_ERROR = timedelta(days=1)
 """How far clocks may differ: beyond, there is no telling which of them is wrong."""
 
@@ -62,6 +65,8 @@ class ServerHistory:
         Raises MediaServerError.
         """
         by_id = {account.id: account for account in accounts}
+        if since is not None and self.clocks_agree:
+            since += self._client.clock_error
         pages = self._client.async_history(
             list(by_id), since, active_since=active_since
         )
@@ -70,14 +75,16 @@ class ServerHistory:
             by_account: dict[str, list[Report]] = {}
             completed = await self._async_completed(page)
             useless = 0
-            for completion, title in zip(page, completed, strict=True):
+            for number, completion in enumerate(page):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 account = by_id.get(completion.account.id or "")
                 watched_at = self._time(completion.watched_at)
                 if account is None or not is_believable(watched_at, now):
                     useless += 1
                     continue
                 report = Report(
-                    title=title,
+                    title=completed[number],
                     watched_at=min(watched_at, now),
                     source=self._source(account, completion, kind, now),
                     certainty=completion.certainty,
@@ -170,6 +177,7 @@ class ServerHistory:
                 if (item := items.get(server_id)) is not None
             }
         )
+        await asyncio.sleep(0)
         return [_completed(title, server_id, known) for title in titles]
 
 

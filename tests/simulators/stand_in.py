@@ -7,6 +7,8 @@ itself until it gives up, as a fault of that kind deserves.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 import socket
 import ssl
 from types import TracebackType
@@ -126,6 +128,8 @@ class StandIn:
         self.unknown: list[LoggedRequest] = []
         self.most_at_once = 0
         self.faults = Faults()
+        # How wrong its clock is, as its answers tell.
+        self.clock_ahead = timedelta()
         self.tls = tls
         self._port: Port | None = None
         self._runner: web.AppRunner | None = None
@@ -264,6 +268,9 @@ class StandIn:
         finally:
             self._answering -= 1
         record.status = response.status
+        if self.clock_ahead:
+            told = datetime.now(UTC) + self.clock_ahead
+            response.headers["Date"] = format_datetime(told, usegmt=True)
         return response
 
 

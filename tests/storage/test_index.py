@@ -101,9 +101,11 @@ def test_parts_that_may_hold_a_viewing(index: PlayIndex) -> None:
         for at, parts in spans.items():
             found = index.viewings(movie(1), NOON + minutes(at), source)
             assert sorted(found) == parts, (source, at)
+            for part, moments in found.items():
+                assert moments == {(NOON + minutes(200 * part)).timestamp()}
     unknown = movie(1, duration=None)
-    assert index.viewings(unknown, NOON + minutes(-50), report()) == [0]
-    assert index.viewings(movie(9), NOON, report()) == []
+    assert list(index.viewings(unknown, NOON + minutes(-50), report())) == [0]
+    assert index.viewings(movie(9), NOON, report()) == {}
 
 
 def test_titles_are_joined_when_an_id_says_so(index: PlayIndex) -> None:

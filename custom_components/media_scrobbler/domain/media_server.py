@@ -171,8 +171,8 @@ class MediaServer(Protocol):
     ) -> AsyncIterator[list[Completion]]:
         """Yield what accounts have completed, page by page; all of it, or since a time.
 
-        Accounts that are known not to have used the server since `active_since` (or
-        `since`) may be left out.
+        Accounts that seem not to have used the server since `active_since` may be left
+        out. Who only watches along with others seems so.
         """
 
     @property

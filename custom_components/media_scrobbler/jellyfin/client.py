@@ -264,7 +264,7 @@ class JellyfinClient:
         """Yield what accounts have completed, page by page; all of it, or since a time.
 
         Of each title only the last time is known. Accounts that have not used the server
-        since `active_since` (or `since`) are left out.
+        since `active_since`, if that is given, are left out.
         """
         # With it comes the version, which tells how times are to be understood.
         server_id = await self._async_server_id()
@@ -273,7 +273,7 @@ class JellyfinClient:
             server_id,
             accounts,
             since,
-            active_since=active_since or since,
+            active_since=active_since,
             forgets=self._version < FIRST_TO_REMEMBER,
         )
         async for page in pages:

@@ -52,7 +52,7 @@ async def async_history(
 
     The server knows of each item only when it was begun last. What it has no time for is
     left out. An account that is gone, or that the sign-in may not ask for, is skipped, and
-    so is one that has not used the server since a time.
+    so is one that has not used the server since `active_since`.
 
     `forgets` is whether the server takes a title for not seen while it is seen again.
     """

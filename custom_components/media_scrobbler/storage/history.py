@@ -40,7 +40,7 @@ MAX_PART_BYTES = 64 * 1024
 MAX_OPEN_PARTS = 6
 """How many parts are kept in memory beside those that wait to be written."""
 
-TAKEN_AT_ONCE = 100
+TAKEN_AT_ONCE = 50
 """Reports that are looked at before anything else has its turn; they share their writes."""
 
 _PART_NAME = re.compile(r"\d{4}-\d{2}(\.\d{1,5})?", re.ASCII)
@@ -513,7 +513,8 @@ class History:
         """Return the play that is the same viewing, and the part that holds it."""
         best: tuple[_Part, Play] | None = None
         nearest: timedelta | None = None
-        for number in set(self._index.viewings(title, watched_at, source)):
+        viewings = self._index.viewings(title, watched_at, source)
+        for number, moments in viewings.items():
             part = self._parts[number]
             try:
                 await self._open(part)
@@ -523,10 +524,11 @@ class History:
                 self._on_trouble()
                 continue
             for play in part.all_plays():
+                if play.watched_at.timestamp() not in moments or play.id == besides:
+                    continue
                 gap = viewing_gap(play, title, watched_at, source)
                 if (
                     gap is not None
-                    and play.id != besides
                     and (nearest is None or gap < nearest)
                     and same_title(play.title, title)
                 ):

@@ -96,10 +96,15 @@ class PlayIndex:
                 self._count(row, -1)
                 self._type[row] = _REMOVED
 
-    def viewings(self, title: Title, watched_at: datetime, source: Source) -> list[int]:
-        """Return the parts with plays of this title that may be of the viewing reported."""
+    def viewings(
+        self, title: Title, watched_at: datetime, source: Source
+    ) -> dict[int, set[float]]:
+        """Return when a title was watched that may be of the viewing reported, by part.
+
+        The times are in epoch seconds.
+        """
         moment = watched_at.timestamp()
-        found: list[int] = []
+        found: dict[int, set[float]] = {}
         for number in self._candidates(title):
             for row in self._rows(number):
                 before, after = viewing_span(
@@ -107,7 +112,8 @@ class PlayIndex:
                 )
                 later = self._watched[row] - moment
                 if -before.total_seconds() <= later <= after.total_seconds():
-                    found.append(self._part[row])
+                    moments = found.setdefault(self._part[row], set())
+                    moments.add(self._watched[row])
         return found
 
     def times(self, title: Title) -> list[float]:

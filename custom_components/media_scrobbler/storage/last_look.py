@@ -19,7 +19,10 @@ SAVE_DELAY = 30.0
 
 
 class LastLook:
-    """The beginning of the last look at a server's history, in UTC; None before the first."""
+    """The beginnings of the last look at a server's history, and of the last thorough one.
+
+    In UTC; None before the first.
+    """
 
     def __init__(
         self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
@@ -35,6 +38,7 @@ class LastLook:
         )
         self._loaded = False
         self.at: datetime | None = None
+        self.thorough_at: datetime | None = None
 
     async def async_load(self) -> None:
         """Read it once."""
@@ -44,14 +48,18 @@ class LastLook:
         try:
             stored = await self._hass.async_add_executor_job(self._store.read)
             if stored is not None:
-                self.at = time_from_text(stored["at"])
+                at = time_from_text(stored["at"])
+                self.thorough_at = time_from_text(stored["thorough_at"])
+                self.at = at
         except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("A server is asked for all that was completed: %s", err)
 
     @callback
-    def note(self, at: datetime) -> None:
+    def note(self, at: datetime, *, thorough: bool) -> None:
         """Remember a look that has succeeded."""
         self.at = at
+        if thorough or self.thorough_at is None:
+            self.thorough_at = at
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
 
     async def async_remove(self) -> None:
@@ -59,4 +67,8 @@ class LastLook:
         await self._store.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"at": self.at.isoformat() if self.at else None}
+        assert self.at is not None and self.thorough_at is not None
+        return {
+            "at": self.at.isoformat(),
+            "thorough_at": self.thorough_at.isoformat(),
+        }

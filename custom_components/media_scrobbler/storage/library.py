@@ -348,14 +348,20 @@ class Library:
         self._sweep(contents.names)
         return contents
 
-    def _read_part(self, part: _Part) -> Iterator[tuple[str, Title]]:
-        """Yield the titles of a part, in the executor; raises UnreadableStoreError."""
+    def _read_part(
+        self, part: _Part, wanted: set[str] | None = None
+    ) -> Iterator[tuple[str, Title]]:
+        """Yield the titles of a part, or of some items of it, in the executor.
+
+        Raises UnreadableStoreError.
+        """
         store = self._store(f"{self._key}.{part.name}")
         if (stored := store.read()) is None:
             raise UnreadableStoreError(f"{store.path} is missing")
         try:
             for entry in stored["titles"]:
-                yield _item(entry)
+                if wanted is None or not wanted.isdisjoint(entry["items"].values()):
+                    yield _item(entry)
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"{store.path} is damaged: {err!r}") from err
 
@@ -367,9 +373,7 @@ class Library:
                 yield item, _decoded(part.titles[item])
             return
         try:
-            for item, title in self._read_part(part):
-                if item in items:
-                    yield item, title
+            yield from self._read_part(part, items)
         except UnreadableStoreError as err:
             # Readable at the start and not any more: the next scan writes it anew.
             if part.name in self._on_disk:
