@@ -87,7 +87,8 @@ async def pages_of(
     since: datetime | None = None,
 ) -> list[list[Completion]]:
     """Return a history, page by page."""
-    return [page async for page in client.async_history(accounts, since)]
+    pages = client.async_history(accounts, since, active_since=since)
+    return [page async for page in pages]
 
 
 async def history_of(
