@@ -204,8 +204,10 @@ class CrashInStep:
         file = self.hass.folder / ".storage" / "core.config_entries"
 
         async def written() -> bool | None:
-            text = await asyncio.to_thread(file.read_text, encoding="utf-8")
-            return text.count('"unfollowing"') == len(self.people) or None
+            with suppress(FileNotFoundError):
+                text = await asyncio.to_thread(file.read_text, encoding="utf-8")
+                return text.count('"unfollowing"') == len(self.people) or None
+            return None
 
         if await until(written) is None:
             raise LiveHomeAssistantError("What was chosen has not been written")
