@@ -212,6 +212,8 @@ class Delivery:
         for waiting in self._server.outbox:
             if not waiting.is_due:
                 continue
+            # For many there may be nothing to ask the server.
+            await asyncio.sleep(0)
             if await self._async_try(connection, waiting):
                 self._failures = in_a_row = 0
                 continue

@@ -179,8 +179,8 @@ class Following:
         """Have delivered what has happened, and forget what has not."""
         for each in held:
             each.release(happened=happened)
-        if happened:
-            self.wake()
+        # Also of what has not happened: something else may have waited for that.
+        self.wake()
 
     @callback
     def played(self, viewer: Viewer, play: Play) -> None:
