@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 
@@ -160,13 +161,16 @@ class Household:
     def asked(self, home: Home | None = None) -> list[str]:
         """Return what a server, or Jellyfin, was asked so far.
 
-        Without what plays, which it is asked every so often.
+        Without what plays, which it is asked every so often, and its poster.
         """
         home = home or self.jellyfin
         return [
             f"{request.method} {request.path}"
             for request in home.log
-            if request.path != home.playing_path
+            if not any(
+                fnmatch(request.path, path)
+                for path in (home.playing_path, home.poster_path)
+            )
         ]
 
     @property

@@ -55,6 +55,10 @@ class Home(Protocol):
         """Return the path by which the server is asked what plays."""
 
     @property
+    def poster_path(self) -> str:
+        """Return the pattern of the paths by which it is asked for a poster."""
+
+    @property
     def player_key(self) -> str:
         """Return the id of the player that plays."""
 
@@ -127,6 +131,7 @@ class JellyfinHome:
 
     server: JellyfinStandIn
     playing_path = "/Sessions"
+    poster_path = "/Items/*/Images/*"
 
     @property
     def player_key(self) -> str:
@@ -226,6 +231,7 @@ class PlexHome:
 
     plex: PlexStandIn
     playing_path = "/status/sessions"
+    poster_path = "/library/metadata/*/thumb/*"
 
     @property
     def player_key(self) -> str:
