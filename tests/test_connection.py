@@ -72,6 +72,19 @@ async def test_goes_down_and_comes_back(
     assert entry.state is ConfigEntryState.LOADED
 
 
+async def test_tells_itself_that_it_is_back(hass: HomeAssistant, home: Home) -> None:
+    """A webhook of a server that did not answer has it asked at once, not when that is due."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    await quiet(hass, home.log)
+    with home.faults.drop():
+        await later(hass, minutes=6)
+        await until(hass, lambda: connected(hass, entry) == STATE_OFF)
+    assert connected(hass, entry) == STATE_OFF
+    await home.play("alice", THE_SALT_ROAD)
+    await until(hass, lambda: connected(hass, entry) == STATE_ON)
+
+
 async def test_fails_once(
     hass: HomeAssistant, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:

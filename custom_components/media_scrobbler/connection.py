@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -180,6 +180,16 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
                 translation_domain=DOMAIN, translation_key="another_server"
             )
         return info
+
+    @callback
+    def heard(self) -> None:
+        """Take note that the server has sent something: it may be back, so it is asked now."""
+        if not self.last_update_success and not isinstance(
+            self.last_exception, ConfigEntryAuthFailed
+        ):
+            self.config_entry.async_create_background_task(
+                self.hass, self.async_request_refresh(), f"{DOMAIN} heard"
+            )
 
     def start(self) -> None:
         """Begin what goes on in the background for as long as the entry is loaded."""

@@ -196,6 +196,8 @@ class Server:
         """Write a webhook into the log and show that it came."""
         self.log.add(at, answer, event)
         self.updates.send()
+        if self.connection is not None:
+            self.connection.heard()
 
     # Players
 
