@@ -266,15 +266,37 @@ async def test_seen_again(
 async def test_removed_by_a_person(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
 ) -> None:
-    """What was removed comes back: an import is of everything that is known."""
+    """What was removed does not come back, but what was seen another time does."""
     know(home, "bob", THE_SALT_ROAD, THEN)
     await call(hass, "import_history")
     (play,) = await plays_of(hass, viewer(hass, "bob"))
     bob = viewer(hass, "bob").entry_id
     await call(hass, "remove_play", viewer=bob, play_id=play["play_id"])
+    assert await call(hass, "import_history") == NOTHING | {"ignored": 1}
     assert await titles_of(hass, "bob") == []
-    assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
-    assert await titles_of(hass, "bob") == ["The Salt Road"]
+    know(home, "bob", THE_SALT_ROAD, THEN + timedelta(days=1))
+    response = await call(hass, "import_history")
+    assert response["recorded"] == 1
+    assert await times_of(hass, "bob") == [THEN + timedelta(days=1)]
+
+
+async def test_corrected_by_a_person(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
+) -> None:
+    """What was corrected is not there a second time, as the server knows it."""
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    await call(hass, "import_history")
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    right = THEN - timedelta(days=3)
+    await call(
+        hass,
+        "update_play",
+        viewer=viewer(hass, "bob").entry_id,
+        play_id=play["play_id"],
+        watched_at=right.isoformat(),
+    )
+    assert await call(hass, "import_history") == NOTHING | {"ignored": 1}
+    assert await times_of(hass, "bob") == [right]
 
 
 async def test_media_types(

@@ -343,6 +343,7 @@ def _outcomes(taken: Iterable[Taken], when_new: Outcome) -> Iterable[Outcome]:
         Finding.NEW: when_new,
         Finding.KNOWN: Outcome.MERGED,
         Finding.DOUBTFUL: Outcome.IGNORED,
+        Finding.DISMISSED: Outcome.IGNORED,
     }
     return (outcome[each.finding] for each in taken)
 

@@ -35,7 +35,7 @@ from .issues import (
 from .published import play_data, rating_data, scrobble_data, title_data
 from .signals import Updates, signal_event
 from .storage.dismissed import Dismissed
-from .storage.history import Finding, History, Recorded, Taken, async_saved
+from .storage.history import History, Recorded, Taken, async_saved
 from .storage.import_log import ImportLog
 from .storage.outbox import Held
 from .storage.poster import Poster
@@ -231,27 +231,13 @@ class Viewer:
     async def async_find(self, reports: Sequence[Report]) -> list[Taken]:
         """Merge reports of what is known, and say what is not.
 
-        What a person has removed or corrected is known as well: it stays as it is. Raises
-        StorageWriteError and HistoryRemovedError.
+        Raises StorageWriteError and HistoryRemovedError.
         """
-        await self.dismissed.async_load()
-        is_dismissed = [self.dismissed.has(report) for report in reports]
-        found = await self.history.async_take(
-            [
-                report
-                for report, dismissed in zip(reports, is_dismissed, strict=True)
-                if not dismissed
-            ],
-            add=False,
-        )
+        found = await self._async_take(reports, add=False)
         await async_saved(found)
         if any(each.saved is not None for each in found):
             self.updates.send()
-        others = iter(found)
-        return [
-            Taken(Finding.KNOWN) if dismissed else next(others)
-            for dismissed in is_dismissed
-        ]
+        return found
 
     async def async_import(self, reports: Sequence[Report]) -> list[Taken]:
         """Record what is new of many reports, and merge the others.
@@ -260,12 +246,19 @@ class Viewer:
         written now; they will be. Raises HistoryRemovedError as well.
         """
         before = self.history.last_play
-        taken = await self.history.async_take(reports, add=True)
+        taken = await self._async_take(reports, add=True)
         last = self.history.last_play
         if last is not None and (before is None or last.id != before.id):
             self.poster.show(None, last.watched_at)
         await async_saved(taken)
         return taken
+
+    async def _async_take(self, reports: Sequence[Report], *, add: bool) -> list[Taken]:
+        """Take reports, but leave what a person has removed or corrected as it is."""
+        await self.dismissed.async_load()
+        return await self.history.async_take(
+            reports, add=add, is_dismissed=self.dismissed.has
+        )
 
     async def async_imported(self) -> None:
         """Have everything follow that depends on plays that were not published."""

@@ -43,6 +43,14 @@ def test_what_is_taken_out_is_not_found() -> None:
     assert films.find(FILM) == 3
 
 
+def test_all_values_of_a_title_are_found() -> None:
+    films = TitleMap([(FILM, 1), (replace(FILM, ids={"imdb": "tt9182736"}), 2)])
+
+    assert set(films.find_all(FILM)) == {1, 2}
+    assert set(films.find_all(replace(FILM, ids={"tmdb": 918273}, title="X"))) == {1}
+    assert not set(films.find_all(replace(FILM, ids={"tmdb": 1}, title="X")))
+
+
 def test_a_copy_goes_its_own_way() -> None:
     films = TitleMap([(FILM, 1)])
     show = replace(FILM, media_type=MediaType.SHOW)

@@ -12,6 +12,7 @@ from custom_components.media_scrobbler.domain.play import (
     SourceKind,
 )
 from custom_components.media_scrobbler.domain.title import Title
+from custom_components.media_scrobbler.storage import dismissed as storage_dismissed
 from custom_components.media_scrobbler.storage.dismissed import Dismissed
 
 from .common import NOON, Disk, movie, report
@@ -68,6 +69,23 @@ async def test_what_is_added_before_it_is_read_comes_behind_what_was_there(
 
     titles = [stored["title"] for stored in disk.read(FILE)["plays"]]
     assert titles == ["Film 1", "Film 2"]
+
+
+async def test_the_oldest_are_forgotten_first(
+    hass: HomeAssistant, dismissed: Dismissed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage_dismissed, "MAX_PLAYS", 2)
+    for number in (1, 2, 3):
+        await dismissed.async_add(play(movie(number)))
+    again = Dismissed(hass, "someone")
+    await again.async_load()
+
+    for known in (dismissed, again):
+        assert [known.has(known_to_server(movie(number))) for number in (1, 2, 3)] == [
+            False,
+            True,
+            True,
+        ]
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(

@@ -30,11 +30,14 @@ class TitleMap[T]:
 
     def find(self, title: Title) -> T | None:
         """Return the value of a title, None where there is none."""
+        return next(self.find_all(title), None)
+
+    def find_all(self, title: Title) -> Iterator[T]:
+        """Yield the values of a title, each as often as there are ways to find it."""
         for key in _keys(title):
             for known, value in self._by_key.get(key, ()):
                 if same_title(known, title):
-                    return value
-        return None
+                    yield value
 
     def add(self, title: Title, value: T) -> None:
         """Add a value."""

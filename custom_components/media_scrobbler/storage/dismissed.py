@@ -1,4 +1,4 @@
-"""What a person has taken out of a history, or corrected in it: no server knows it better."""
+"""What a person has taken out of a history, or corrected in it: no server knows better."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ import orjson
 from ..const import DOMAIN
 from ..domain.play import Play, Report
 from ..domain.rules import viewing_gap
-from ..domain.title import same_title
+from ..domain.title_map import TitleMap
 from .codec import play_from_dict, play_to_dict
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import StorageWriteError, Writer
@@ -23,8 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 VERSION = 1
 MINOR_VERSION = 1
 
-MAX_PLAYS = 500
-"""Plays that are remembered: servers are only asked for what was completed lately."""
+MAX_PLAYS = 2000
+"""Plays that are remembered, the latest: all of them are written together."""
 
 
 class Dismissed:
@@ -48,7 +48,8 @@ class Dismissed:
             migrate=migrate,
         )
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
-        self._plays: deque[Play] = deque(maxlen=MAX_PLAYS)
+        self._plays: deque[Play] = deque()
+        self._by_title = TitleMap[Play]()
         self._loading: asyncio.Task[None] | None = None
 
     @property
@@ -67,7 +68,8 @@ class Dismissed:
     async def _async_load(self) -> None:
         try:
             stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            self._plays.extend(map(play_from_dict, stored.get("plays", ())))
+            for play in map(play_from_dict, stored.get("plays", ())):
+                self._add(play)
         except (
             UnreadableStoreError,
             AttributeError,
@@ -83,7 +85,7 @@ class Dismissed:
         What cannot be written is kept in memory and written later.
         """
         await self.async_load()
-        self._plays.append(play)
+        self._add(play)
         if (written := self._writer.save()) is not None:
             with suppress(StorageWriteError):
                 await written
@@ -93,9 +95,15 @@ class Dismissed:
         return any(
             viewing_gap(play, report.title, report.watched_at, report.source)
             is not None
-            and same_title(play.title, report.title)
-            for play in self._plays
+            for play in self._by_title.find_all(report.title)
         )
+
+    def _add(self, play: Play) -> None:
+        if len(self._plays) == MAX_PLAYS:
+            oldest = self._plays.popleft()
+            self._by_title.discard(oldest.title, oldest)
+        self._plays.append(play)
+        self._by_title.add(play.title, play)
 
     async def async_flush(self) -> None:
         """Try to write what is waiting, as when Home Assistant stops."""
@@ -104,6 +112,7 @@ class Dismissed:
     async def async_remove(self) -> None:
         """Remove the file."""
         self._plays.clear()
+        self._by_title = TitleMap()
         await self._writer.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:

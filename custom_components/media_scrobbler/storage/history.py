@@ -67,6 +67,8 @@ class Finding(StrEnum):
     NEW = "new"
     DOUBTFUL = "doubtful"
     """It is not known, but need not be another viewing than one that is."""
+    DISMISSED = "dismissed"
+    """It was known until a person removed or corrected it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,11 +314,18 @@ class History:
             self._close_idle()
         return Recorded(play, known is not None, saved)
 
-    async def async_take(self, reports: Iterable[Report], *, add: bool) -> list[Taken]:
+    async def async_take(
+        self,
+        reports: Iterable[Report],
+        *,
+        add: bool,
+        is_dismissed: Callable[[Report], bool] = lambda _: False,
+    ) -> list[Taken]:
         """Merge reports of viewings that are known, and add what is new if that is wanted.
 
         A title that was completed before is not completed again by a report that says only
-        that it was begun. Best in the order of time, in which it is on disk. Raises as
+        that it was begun. `is_dismissed` is asked while nothing else can change the
+        history. Best in the order of time, in which it is on disk. Raises as
         `async_record` does.
         """
         await self.async_load()
@@ -324,7 +333,12 @@ class History:
         for some in batched(reports, TAKEN_AT_ONCE, strict=False):
             async with self._lock:
                 self._check()
-                found = [await self._take(report, add=add) for report in some]
+                found = [
+                    (Finding.DISMISSED, None, None)
+                    if is_dismissed(report)
+                    else await self._take(report, add=add)
+                    for report in some
+                ]
                 changed = {part.number: part for _, _, part in found if part}
                 saved = {
                     number: self._writer(part).save()
