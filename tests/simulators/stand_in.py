@@ -43,7 +43,7 @@ class Port:
         self._serve = serve
         self._socket = self._bind(0)
         self.number: int = self._socket.getsockname()[1]
-        self._accepting: asyncio.Task[None] | None = None
+        self._is_open = False
         self._connecting: set[asyncio.Task[None]] = set()
 
     @staticmethod
@@ -57,16 +57,18 @@ class Port:
 
     def open(self) -> None:
         """Accept connections from now on."""
-        if self._accepting is None:
+        if not self._is_open:
             self._socket.listen(_BACKLOG)
-            self._accepting = asyncio.create_task(self._accept())
+            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+            self._is_open = True
 
     async def close(self) -> None:
         """Refuse connections from now on, on the same port."""
-        if self._accepting is None:
+        if not self._is_open:
             return
-        tasks = [self._accepting, *self._connecting]
-        self._accepting = None
+        self._is_open = False
+        asyncio.get_running_loop().remove_reader(self._socket)
+        tasks = list(self._connecting)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -78,21 +80,30 @@ class Port:
         await self.close()
         self._socket.close()
 
-    async def _accept(self) -> None:
-        """Hand over the connections that come in."""
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(self._socket)
-            task = loop.create_task(self._hand_over(connection))
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+    def _accept(self) -> None:
+        """Hand over a connection that has come in."""
+        try:
+            connection, _ = self._socket.accept()
+        except BlockingIOError, ConnectionAbortedError:
+            return
+        connection.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._hand_over(connection))
+        self._connecting.add(task)
+
+        def handed_over(task: asyncio.Task[None]) -> None:
+            self._connecting.discard(task)
+            # Cancelled perhaps before it has begun.
+            if task.cancelled():
+                connection.close()
+
+        task.add_done_callback(handed_over)
 
     async def _hand_over(self, connection: socket.socket) -> None:
         """Let a connection be served, and close it should that fail."""
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._serve(connection)
-        except asyncio.CancelledError, OSError:
+        except OSError:
             connection.close()
 
 
