@@ -8,9 +8,10 @@ class _CollectedByHand:
     """Has Python look for garbage only when it is told to, for as long as a block runs.
 
     By itself it looks whenever a few thousand objects have been made, as they are of one
-    page of a library, and takes those that it finds for such as stay. A few dozen pages
-    later it looks through all objects of Home Assistant, which holds up the event loop for
-    a fifth of a second and more. Next to all of them are gone again without its help.
+    page of a library or a history, and takes those that it finds for such as stay. A few
+    dozen pages later it looks through all objects of Home Assistant, which holds up the
+    event loop for a fifth of a second and more. Next to all of them are gone again without
+    its help.
 
     Several blocks may run at once.
     """

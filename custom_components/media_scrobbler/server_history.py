@@ -6,14 +6,16 @@ publishes what is missing, an import records everything and publishes nothing.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
+from .collector import collected_by_hand
 from .const import DOMAIN
 from .domain.event import Party
 from .domain.library import Completion
@@ -64,6 +66,7 @@ class ServerHistory:
 
         Raises MediaServerError.
         """
+        server_id = self._server.entry.unique_id or ""
         by_id = {account.id: account for account in accounts}
         if since is not None and self.clocks_agree:
             since += self._client.clock_error
@@ -73,23 +76,23 @@ class ServerHistory:
         async for page in pages:
             now = dt_util.utcnow()
             by_account: dict[str, list[Report]] = {}
-            completed = await self._async_completed(page)
+            known = await self._async_known(page)
             useless = 0
-            for number, completion in enumerate(page):
-                if number % AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                account = by_id.get(completion.account.id or "")
-                watched_at = self._time(completion.watched_at)
-                if account is None or not is_believable(watched_at, now):
-                    useless += 1
-                    continue
-                report = Report(
-                    title=completed[number],
-                    watched_at=min(watched_at, now),
-                    source=self._source(account, completion, kind, now),
-                    certainty=completion.certainty,
-                )
-                by_account.setdefault(account.id, []).append(report)
+            for some in batched(page, AT_ONCE, strict=False):
+                for completion in some:
+                    account = by_id.get(completion.account.id or "")
+                    watched_at = self._time(completion.watched_at)
+                    if account is None or not is_believable(watched_at, now):
+                        useless += 1
+                        continue
+                    report = Report(
+                        title=_completed(completion.title, server_id, known),
+                        watched_at=min(watched_at, now),
+                        source=self._source(account, completion, kind, now),
+                        certainty=completion.certainty,
+                    )
+                    by_account.setdefault(account.id, []).append(report)
+                await asyncio.sleep(0)
             for reports in by_account.values():
                 reports.sort(key=lambda report: report.watched_at)
             yield (
@@ -116,17 +119,17 @@ class ServerHistory:
                 await self._server.scanner.async_scan()
             viewers: set[Viewer] = set()
             try:
-                async for page, useless in self.async_reports(
-                    accounts, since, SourceKind.IMPORT
-                ):
-                    outcomes[Outcome.IGNORED] += useless
-                    for account, reports in page:
-                        viewers |= (
-                            {viewer} if viewer else {*self._recorder.credited(account)}
-                        )
-                        outcomes += await self._recorder.async_import(
-                            account, reports, viewer
-                        )
+                pages = self.async_reports(accounts, since, SourceKind.IMPORT)
+                with collected_by_hand:
+                    async for page, useless in pages:
+                        outcomes[Outcome.IGNORED] += useless
+                        for account, reports in page:
+                            credited = self._recorder.credited(account)
+                            viewers.update((viewer,) if viewer else credited)
+                            outcomes += await self._recorder.async_import(
+                                account, reports, viewer
+                            )
+                        collected_by_hand.collect()
             except MediaServerError as err:
                 connection = self._server.connection
                 if isinstance(err, SignInError) and connection is not None:
@@ -161,27 +164,25 @@ class ServerHistory:
             player_id=player.id,
         )
 
-    async def _async_completed(self, page: Sequence[Completion]) -> list[Title]:
-        """Return the titles of a page with what the library knows of them.
+    async def _async_known(self, page: Iterable[Completion]) -> dict[str, Title]:
+        """Return what the library knows, by item, of titles and shows that lack something.
 
         A server's history may leave out ids, of a title or of its show.
         """
         server_id = self._server.entry.unique_id or ""
-        titles = [completion.title for completion in page]
-        lacking = [title for title in titles if not is_complete(title)]
-        known = await self._server.library.async_titles(
+        return await self._server.library.async_titles(
             {
                 item
-                for title in lacking
-                for items in (title.items, title.show_items)
+                for completion in page
+                if not is_complete(completion.title)
+                for items in (completion.title.items, completion.title.show_items)
                 if (item := items.get(server_id)) is not None
             }
         )
-        await asyncio.sleep(0)
-        return [_completed(title, server_id, known) for title in titles]
 
 
 def _completed(title: Title, server_id: str, known: dict[str, Title]) -> Title:
+    """Return a title with what the library knows of it and its show."""
     item = known.get(title.items.get(server_id, ""))
     if item is not None:
         if not _agree(title, item):
