@@ -506,6 +506,7 @@ async def test_disk_is_full(
         await call(hass, "import_history")
     await eventually(hass, "bob", lambda plays: len(plays) == 2)
     assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+    await until(hass, lambda: not viewer(hass, "bob").runtime_data.failing)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
