@@ -39,6 +39,11 @@ async def gone_on(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowRe
     return result
 
 
+def confirm_url(result: ConfigFlowResult) -> str:
+    """Return where somebody is sent to confirm."""
+    return str((result["description_placeholders"] or {})["url"])
+
+
 async def finish(
     hass: HomeAssistant, result: ConfigFlowResult, accounts: Iterable[str] = ()
 ) -> ConfigEntry[Any]:

@@ -11,7 +11,7 @@ from custom_components.media_scrobbler import connection
 from custom_components.media_scrobbler.plex import account as plex_account
 
 from .common import add_viewer, answer, call, start_flow
-from .signing_in import finish, waiting
+from .signing_in import confirm_url, finish, waiting
 from .simulators.catalogue import PAPER_ORCHARD
 from .simulators.plex_server import PlexStandIn, PlexUser
 from .test_repairs import issues
@@ -73,10 +73,10 @@ async def test_sign_in(
         await call(hass, "import_watchlist", viewer=vera.entry_id)
 
     result = await started(hass, vera)
-    assert result["type"] is FlowResultType.EXTERNAL_STEP
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
     again = await hass.config_entries.options.async_configure(result["flow_id"])
-    assert again["url"] == result["url"]
-    plex_net.tv.visit(result["url"], bob)
+    assert confirm_url(again) == confirm_url(result)
+    plex_net.tv.visit(confirm_url(result), bob)
     result = await gone_on(hass, result)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -112,7 +112,7 @@ async def test_not_confirmed(
 
     monkeypatch.setattr(plex_account, "PIN_LIFETIME", 60)
     result = await answer(hass, back, next_step_id="plex_sign_in")
-    plex_net.tv.visit(result["url"], plex_net.user("bob"))
+    plex_net.tv.visit(confirm_url(result), plex_net.user("bob"))
     result = await gone_on(hass, result)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert vera.data["account_token"] == plex_net.tv.pin().token
@@ -134,12 +134,12 @@ async def test_plex_tv_fails(
     """A token of which nobody knows whose it is is not kept."""
     result = await started(hass, vera)
     with plex_net.tv.faults.fail(500, path="/api/v2/user"):
-        plex_net.tv.visit(result["url"], bob)
+        plex_net.tv.visit(confirm_url(result), bob)
         result = await gone_on(hass, result)
     assert result["step_id"] == "plex_not_signed_in"
     assert "account_token" not in vera.data
     result = await answer(hass, result, next_step_id="plex_sign_in")
-    plex_net.tv.visit(result["url"], bob)
+    plex_net.tv.visit(confirm_url(result), bob)
     result = await gone_on(hass, result)
     assert result["type"] is FlowResultType.CREATE_ENTRY
 

@@ -29,6 +29,7 @@ from .common import (
     start_flow,
 )
 from .signing_in import (
+    confirm_url,
     finish,
     gone_on,
     instructions,
@@ -81,8 +82,8 @@ async def confirmed(
     user: PlexUser | None = None,
 ) -> ConfigFlowResult:
     """Confirm in the browser; returns what comes then."""
-    assert result["type"] is FlowResultType.EXTERNAL_STEP
-    plex.tv.visit(result["url"], user or plex.owner)
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    plex.tv.visit(confirm_url(result), user or plex.owner)
     return await gone_on(hass, result)
 
 
@@ -129,9 +130,9 @@ def foreign_webhook(plex_net: PlexStandIn) -> None:
 async def test_pin(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     """A server is there with its webhook and its viewers once somebody has confirmed."""
     result = await start_flow(hass, "plex", "plex_sign_in")
-    assert result["type"] is FlowResultType.EXTERNAL_STEP
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
     again = await hass.config_entries.flow.async_configure(result["flow_id"])
-    assert again["url"] == result["url"]
+    assert confirm_url(again) == confirm_url(result)
 
     result = await confirmed(hass, result, plex_net)
     assert waiting("plex sign-in") == []

@@ -28,7 +28,7 @@ from .common import (
 )
 from .conftest import Restart
 from .signed_in import JellyfinHome, PlexHome, later, until, viewer as viewer_named
-from .signing_in import gone_on
+from .signing_in import confirm_url, gone_on
 from .simulators.catalogue import (
     HARBOUR_LIGHTS,
     NINTH_MERIDIAN,
@@ -284,7 +284,7 @@ async def test_a_server_that_is_shared(
     bob.add_to_watchlist(PAPER_ORCHARD)
     remote.add(THE_SALT_ROAD)
     result = await start_flow(hass, "plex", "plex_sign_in")
-    remote.plex.tv.visit(result["url"], bob)
+    remote.plex.tv.visit(confirm_url(result), bob)
     result = await answer(hass, await gone_on(hass, result), local_only=True)
     await answer(hass, result, accounts=[str(bob.id)])
     await hass.async_block_till_done()

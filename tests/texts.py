@@ -49,9 +49,6 @@ def assert_translated(result: Mapping[str, Any], *category: str) -> None:
             assert step["menu_options"].keys() >= set(result["menu_options"])
             explained = step.get("menu_option_descriptions", step["menu_options"])
             assert explained.keys() == step["menu_options"].keys()
-        case FlowResultType.EXTERNAL_STEP:
-            step = text(*category, "step", result["step_id"])
-            assert step["title"] and step["description"]
         case FlowResultType.SHOW_PROGRESS:
             assert text(*category, "step", result["step_id"])["title"]
             progress = text(*category, "progress", result["progress_action"])

@@ -12,6 +12,7 @@ from custom_components.media_scrobbler.const import DOMAIN
 
 from .common import answer, call, entity_id_of, viewer_settings
 from .signed_in import until
+from .signing_in import confirm_url
 from .simulators.plex_server import PlexStandIn
 from .test_repairs import stored
 from .texts import assert_translated, placeholders, text
@@ -128,6 +129,6 @@ async def sign_in(
     """Sign in at plex.tv, as somebody, in the options of a viewer."""
     result = await hass.config_entries.options.async_init(viewer.entry_id)
     result = await answer(hass, result, next_step_id="plex_sign_in")
-    plex.tv.visit(result["url"], plex.user(who))
+    plex.tv.visit(confirm_url(result), plex.user(who))
     result = await gone_on(hass, result)
     assert result["type"] is FlowResultType.CREATE_ENTRY

@@ -3,11 +3,7 @@
 from collections.abc import Container
 from typing import Any, override
 
-from homeassistant.config_entries import (
-    ConfigFlowResult,
-    OptionsFlowManager,
-    OptionsFlowWithReload,
-)
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_URL, UnitOfTime
 from homeassistant.helpers import device_registry as dr, selector
 import voluptuous as vol
@@ -99,11 +95,6 @@ JELLYFIN_SETTINGS: dict[vol.Marker, Any] = {
 class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
     """Asks what to record and what to want, and signs in to a watchlist at Plex."""
 
-    @property
-    @override
-    def _flows(self) -> OptionsFlowManager:
-        return self.hass.config_entries.options
-
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -114,8 +105,8 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
             menu_options=[
                 "settings",
                 *(["following"] if self._markable_accounts() else []),
-                *(["plex_sign_out"] if is_signed_in else []),
                 "plex_sign_in",
+                *(["plex_sign_out"] if is_signed_in else []),
             ],
         )
 
@@ -126,10 +117,11 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(data={**options, **user_input})
-        others = self._other_viewers()
-        schema = VIEWER_SETTINGS.extend(
-            {vol.Optional(CONF_ALSO_FOR, default=list): _several(others)}
-        )
+        schema, others = VIEWER_SETTINGS, self._other_viewers()
+        if others:
+            schema = schema.extend(
+                {vol.Optional(CONF_ALSO_FOR, default=list): _several(others)}
+            )
         return self.async_show_form(
             step_id="settings",
             data_schema=self.add_suggested_values_to_schema(

@@ -2,15 +2,9 @@
 
 from abc import abstractmethod
 import asyncio
-from typing import Any, override
+from typing import Any
 
-from homeassistant.config_entries import (
-    ConfigEntryBaseFlow,
-    ConfigFlowContext,
-    ConfigFlowResult,
-)
-from homeassistant.core import callback
-from homeassistant.data_entry_flow import FlowManager
+from homeassistant.config_entries import ConfigEntryBaseFlow, ConfigFlowResult
 from homeassistant.helpers import instance_id
 
 from .domain.media_server import MediaServerError
@@ -23,13 +17,8 @@ class PlexPinSteps(ConfigEntryBaseFlow):
     def __init__(self) -> None:
         """Start with nothing."""
         super().__init__()
-        self._pin_url: str | None = None
+        self._pin_url = ""
         self._pin_task: asyncio.Task[str] | None = None
-
-    @property
-    @abstractmethod
-    def _flows(self) -> FlowManager[ConfigFlowContext, ConfigFlowResult]:
-        """Return what goes on with the flow."""
 
     @abstractmethod
     async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:
@@ -44,7 +33,10 @@ class PlexPinSteps(ConfigEntryBaseFlow):
     async def async_step_plex_sign_in(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Have the person confirm in the browser, and wait for it."""
+        """Show where to confirm, and wait for it.
+
+        Not an external step: of one in an options flow, the frontend shows no text.
+        """
         if self._pin_task is None:
             pin = PinSignIn(self.hass, await instance_id.async_get(self.hass))
             try:
@@ -54,27 +46,14 @@ class PlexPinSteps(ConfigEntryBaseFlow):
             self._pin_task = self.hass.async_create_background_task(
                 pin.async_token(), "plex sign-in"
             )
-            self._pin_task.add_done_callback(self._pin_done)
         if not self._pin_task.done():
-            return self.async_external_step(
-                step_id="plex_sign_in", url=self._pin_url or ""
+            return self.async_show_progress(
+                step_id="plex_sign_in",
+                progress_action="plex_sign_in",
+                description_placeholders={"url": self._pin_url},
+                progress_task=self._pin_task,
             )
-        return self.async_external_step_done(next_step_id="plex_signed_in")
-
-    @callback
-    def _pin_done(self, task: asyncio.Task[str]) -> None:
-        if not task.cancelled():
-            self.hass.async_create_task(
-                self._flows.async_configure(self.flow_id), "plex signed in"
-            )
-
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Wait no more for a sign-in when the flow has ended."""
-        super().async_remove()
-        if self._pin_task is not None:
-            self._pin_task.cancel()
+        return self.async_show_progress_done(next_step_id="plex_signed_in")
 
     async def async_step_plex_signed_in(
         self, user_input: dict[str, Any] | None = None

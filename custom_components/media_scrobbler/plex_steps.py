@@ -2,7 +2,7 @@
 
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntriesFlowManager, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
@@ -27,11 +27,6 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         self._account_token = ""
         self._found: dict[str, FoundServer] = {}
         self._found_url: str | None = None
-
-    @property
-    @override
-    def _flows(self) -> ConfigEntriesFlowManager:
-        return self.hass.config_entries.flow
 
     @override
     async def _async_plex_signed_in(self, token: str) -> ConfigFlowResult:

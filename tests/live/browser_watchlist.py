@@ -84,8 +84,7 @@ class WatchlistWalk(Pages):
         flow = self.flow
         await self.open_options(self.viewer)
         await self.choose("init", "plex_sign_in", "options")
-        # In options, Home Assistant shows no text with a way to another page.
-        link = flow.get_by_role("link", name="Open website")
+        link = flow.get_by_role("link", name="Open plex.tv")
         url = await link.get_attribute("href") or ""
         if not url.startswith("https://app.plex.tv/auth"):
             raise BrowserError(f"The way to plex.tv is {url}")

@@ -107,9 +107,9 @@ class SignInDemo(ServersDemo):
 
     async def confirm_at_plex_tv(self, step: FlowStep) -> FlowStep:
         """Visit the page that the flow sends one to, and confirm there."""
-        url = step.url or ""
+        url = str(step.placeholders.get("url", ""))
         self.report.check(
-            step.type == "external" and url.startswith("https://app.plex.tv/auth"),
+            step.type == "progress" and url.startswith("https://app.plex.tv/auth"),
             f"Sent to {url.partition('?')[0]}",
             f"{step}",
         )

@@ -79,7 +79,6 @@ class FlowStep:
     errors: Mapping[str, str]
     reason: str | None
     entry: Mapping[str, Any] | None
-    url: str | None = None
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> FlowStep:
@@ -95,7 +94,6 @@ class FlowStep:
             errors=result.get("errors") or {},
             reason=result.get("reason"),
             entry=result.get("result"),
-            url=result.get("url"),
         )
 
     @property
