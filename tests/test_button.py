@@ -1,4 +1,4 @@
-"""Buttons: they are for servers that can be asked, and when there is something to do."""
+"""Buttons: they are for servers that can be asked."""
 
 from typing import Any
 

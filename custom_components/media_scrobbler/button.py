@@ -9,7 +9,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .entity import UpdatedEntity
+from .entity import ScrobblerEntity
 from .server import Server, ServerConfigEntry
 
 PARALLEL_UPDATES = 0
@@ -17,10 +17,9 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class ScrobblerButtonDescription(ButtonEntityDescription):
-    """Describes a button of a server."""
+    """Describes a button of a server; it has no effect where it makes no sense."""
 
     press_fn: Callable[[Server], object]
-    available_fn: Callable[[Server], bool]
 
 
 BUTTONS = (
@@ -28,14 +27,12 @@ BUTTONS = (
         key="scan_library",
         translation_key="scan_library",
         press_fn=lambda server: server.scanner.begin(),
-        available_fn=lambda server: not server.scanner.running,
     ),
     ScrobblerButtonDescription(
         key="cancel_scan",
         translation_key="cancel_scan",
         entity_category=EntityCategory.CONFIG,
         press_fn=lambda server: server.scanner.cancel(),
-        available_fn=lambda server: server.scanner.running,
     ),
 )
 
@@ -51,16 +48,10 @@ async def async_setup_entry(
         async_add_entities(ScrobblerButton(server, button) for button in BUTTONS)
 
 
-class ScrobblerButton(UpdatedEntity[Server], ButtonEntity):
+class ScrobblerButton(ScrobblerEntity[Server], ButtonEntity):
     """A button of a server."""
 
     entity_description: ScrobblerButtonDescription
-
-    @property
-    @override
-    def available(self) -> bool:
-        """Return whether there is something to press it for."""
-        return self.entity_description.available_fn(self.runtime)
 
     @override
     async def async_press(self) -> None:
