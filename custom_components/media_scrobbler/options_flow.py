@@ -241,8 +241,8 @@ class ServerOptionsFlow(OptionsFlowWithReload):
             return self.async_create_entry(data={**options, **user_input})
         schema = vol.Schema(
             {
-                vol.Optional(CONF_SERVERS, default=list): _choice(self._servers()),
-                vol.Optional(CONF_PLAYERS, default=list): _choice(self._players()),
+                vol.Optional(CONF_SERVERS, default=list): _suggested(self._servers()),
+                vol.Optional(CONF_PLAYERS, default=list): _suggested(self._players()),
             }
         )
         # A server that is known by its webhooks only cannot be asked for anything.
@@ -288,24 +288,24 @@ def _several(options: dict[str, str]) -> selector.SelectSelector:
     """Return what chooses among options, and nothing else."""
     return selector.SelectSelector(
         selector.SelectSelectorConfig(
-            options=[
-                selector.SelectOptionDict(value=value, label=label)
-                for value, label in options.items()
-            ],
+            options=_labelled(options),
             multiple=True,
             mode=selector.SelectSelectorMode.LIST,
         )
     )
 
 
-def _choice(options: dict[str, str]) -> selector.SelectSelector:
+def _suggested(options: dict[str, str]) -> selector.SelectSelector:
+    """Return what chooses among options, or what else is typed in."""
     return selector.SelectSelector(
         selector.SelectSelectorConfig(
-            options=[
-                selector.SelectOptionDict(value=value, label=label)
-                for value, label in options.items()
-            ],
-            multiple=True,
-            custom_value=True,
+            options=_labelled(options), multiple=True, custom_value=True
         )
     )
+
+
+def _labelled(options: dict[str, str]) -> list[selector.SelectOptionDict]:
+    return [
+        selector.SelectOptionDict(value=value, label=label)
+        for value, label in options.items()
+    ]

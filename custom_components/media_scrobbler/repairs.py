@@ -1,7 +1,8 @@
 """Repair flows: what a person can do about an issue."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, override
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.core import HomeAssistant
@@ -12,12 +13,8 @@ from .scrobbler import DATA_SCROBBLER
 from .storage.import_log import Trigger
 
 
-class ReadAgainFlow(RepairsFlow):
-    """Reads files again that a person has mended."""
-
-    def __init__(self, entry_id: str) -> None:
-        """Take the viewer's entry id."""
-        self._entry_id = entry_id
+class ConfirmFlow(RepairsFlow):
+    """Has a single step, in which something is confirmed."""
 
     async def async_step_init(
         self, user_input: dict[str, str] | None = None
@@ -25,6 +22,21 @@ class ReadAgainFlow(RepairsFlow):
         """Handle the first step."""
         return await self.async_step_confirm()
 
+    @abstractmethod
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask, and do what was confirmed."""
+
+
+class ReadAgainFlow(ConfirmFlow):
+    """Reads files again that a person has mended."""
+
+    def __init__(self, entry_id: str) -> None:
+        """Take the viewer's entry id."""
+        self._entry_id = entry_id
+
+    @override
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
@@ -52,7 +64,7 @@ class ReadAgainFlow(RepairsFlow):
         )
 
 
-class AcceptWatchlistFlow(RepairsFlow):
+class AcceptWatchlistFlow(ConfirmFlow):
     """Takes over a watchlist at Plex that has shrunk too much to be believed unasked."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
@@ -60,12 +72,7 @@ class AcceptWatchlistFlow(RepairsFlow):
         self._entry_id: str = data["entry_id"]
         self._counts = {key: str(data[key]) for key in ("before", "now")}
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Handle the first step."""
-        return await self.async_step_confirm()
-
+    @override
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
