@@ -116,7 +116,10 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
         """Ask what is recorded, and how the watchlist is kept."""
         options = self.config_entry.options
         if user_input is not None:
-            return self.async_create_entry(data={**options, **user_input})
+            # Nobody else is left whom it could count for, unless that was asked.
+            return self.async_create_entry(
+                data={**options, CONF_ALSO_FOR: [], **user_input}
+            )
         schema, others = VIEWER_SETTINGS, self._other_viewers()
         if others:
             schema = schema.extend(
