@@ -794,19 +794,15 @@ async def test_viewer_options(
     result = await viewer_settings(hass, alice)
     assert choices(result, "media_types").keys() == {"movie", "episode", "track"}
     assert result["data_schema"] is not None
-    usual = {
-        "check_off": True,
-        "import_interval": 0,
-        "both_ways": False,
-        "also_for": [],
-    }
+    # There is nobody else for whom it could count as well.
+    usual = {"check_off": True, "import_interval": 0, "both_ways": False}
     assert result["data_schema"]({}) == {
         "media_types": ["movie", "episode", "track"],
         **usual,
     }
     result = await answer(hass, result, media_types=["episode"])
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert alice.options == {"media_types": ["episode"], **usual}
+    assert alice.options == {"media_types": ["episode"], "also_for": [], **usual}
     said = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD)
     assert said["outcome"] == "ignored"
     assert said["reason"] == "the viewer does not record movies"
