@@ -250,6 +250,26 @@ async def test_also_for(hass: HomeAssistant, household: Household) -> None:
         assert await titles_of(hass, who) == ["The Salt Road"]
 
 
+async def test_also_for_one_viewer(hass: HomeAssistant, household: Household) -> None:
+    """What counts for a viewer is imported for that one, whoever watched it."""
+    await household.also_for("alice", "bob")
+    know(household.plex, "alice", THE_SALT_ROAD, THEN)
+    know(household.jellyfin, "alice", LOW_WATER, THEN + timedelta(days=1))
+    know(household.plex, "bob", PAPER_ORCHARD, THEN + timedelta(days=2))
+    bob = viewer(hass, "bob").entry_id
+    assert await call(hass, "import_history", viewer=bob) == NOTHING | {"recorded": 3}
+    assert await titles_of(hass, "bob") == [
+        "Paper Orchard",
+        "Low Water",
+        "The Salt Road",
+    ]
+    assert await titles_of(hass, "alice") == []
+    # It does not count the other way round.
+    alice = viewer(hass, "alice").entry_id
+    assert await call(hass, "import_history", viewer=alice) == NOTHING | {"recorded": 2}
+    assert await titles_of(hass, "alice") == ["Low Water", "The Salt Road"]
+
+
 async def test_seen_again(
     hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
 ) -> None:

@@ -152,8 +152,9 @@ class Recorder:
     def accounts_of(self, server: Server, only: Viewer | None = None) -> list[Account]:
         """Return the accounts to ask a server for: all but ignored ones, or a viewer's.
 
-        Those that somebody is linked to come last: where the server knows one person by two
-        ids, they are the ones that count.
+        A viewer's are those for whom it counts, whoever watches with them. Those that
+        somebody is linked to come last: where the server knows one person by two ids, they
+        are the ones that count.
         """
         server_id = server.entry.entry_id
         accounts = [
@@ -163,7 +164,7 @@ class Recorder:
             and account.id != ANONYMOUS
             and not account.id.startswith("name:")
             and account.key not in self.ignored
-            and (only is None or account.key in only.accounts)
+            and (only is None or only in self.credited(account))
         ]
         return sorted(accounts, key=lambda account: self.is_linked(account.key))
 
