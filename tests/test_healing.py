@@ -807,22 +807,50 @@ async def test_when_clocks_are_set_back(
 async def test_much_was_missed(
     hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
 ) -> None:
-    """After a long time down, everything is recorded and published, once."""
+    """After a long time down, everything is recorded and published, once and in order."""
     events = heard(hass)
     silence(plex)
     at = datetime.now(UTC).replace(microsecond=0)
     titles = (LOW_WATER, THE_SALT_ROAD, FOG_SIGNAL, PAPER_ORCHARD)
     expected = []
     for number in range(120):
-        moment = at + timedelta(hours=3 * (number + 1))
+        moment = at + timedelta(hours=15 * (number + 1))
         know(plex, "bob", titles[number % 4], moment)
         expected.append(moment)
-    freezer.move_to(at + timedelta(days=20))
+    freezer.move_to(at + timedelta(days=80))
     await look(hass)
     assert await times_of(hass, "bob") == expected[::-1][:100]
     await until(hass, lambda: len(events) == 120)
     heard_of = [event["watched_at"] for event in events]
-    assert sorted(heard_of) == [moment.isoformat() for moment in expected]
+    assert heard_of == [moment.isoformat() for moment in expected]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_much_has_waited(
+    hass: HomeAssistant,
+    plex_at_home: PlexStandIn,
+    address: str,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What has waited for a viewer is published in order as well."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "alice")
+    silence(home)
+    at = datetime.now(UTC).replace(microsecond=0)
+    expected = [at + timedelta(hours=40 * (number + 1)) for number in range(60)]
+    titles = (LOW_WATER, THE_SALT_ROAD, FOG_SIGNAL, PAPER_ORCHARD)
+    for number, moment in enumerate(expected):
+        know(home, "bob", titles[number % 4], moment)
+    freezer.move_to(at + timedelta(days=110))
+    await look(hass)
+    await until(hass, hass.config_entries.flow.async_progress)
+    (flow,) = hass.config_entries.flow.async_progress()
+    events = heard(hass)
+    for values in (None, {"viewer": "new", "name": "bob"}):
+        await hass.config_entries.flow.async_configure(flow["flow_id"], values)
+    await until(hass, lambda: len(events) == 60)
+    heard_of = [event["watched_at"] for event in events]
+    assert heard_of == [moment.isoformat() for moment in expected]
 
 
 async def test_unloaded_meanwhile(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import batched
 import logging
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from .domain.play import Certainty, Report, SourceKind
 from .domain.title import same_title
 from .server_history import ServerHistory
 from .storage.accounts import Account
+from .storage.history import batched_by_month
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -237,8 +237,11 @@ class Healing:
         ]
 
     async def _async_record_all(self, missing: Iterable[Missing]) -> bool:
+        """Record and publish, in this order; returns whether all of it is on disk."""
         succeeded = True
-        for some in batched(missing, RECORDED_AT_ONCE, strict=False):
+        for some in batched_by_month(
+            missing, lambda each: each[1].watched_at, RECORDED_AT_ONCE
+        ):
             written = await asyncio.gather(
                 *(
                     self._recorder.async_heal(self._server, account, report)

@@ -14,7 +14,7 @@ from homeassistant.helpers.event import async_call_later
 from .domain.play import Play, Report, Source
 from .domain.title import Title
 from .storage.accounts import Account, Accounts
-from .storage.history import History, Taken, async_saved
+from .storage.history import History, Taken, async_saved, batched_by_month
 
 MAX_HELD = 20_000
 """Plays that wait for one account to be linked; further ones are not kept."""
@@ -116,7 +116,9 @@ class Inbox:
         history = self._history(account)
         async with self._moving:
             plays = await history.async_plays()
-            for some in batched(reversed(plays), MOVED_AT_ONCE, strict=False):
+            for some in batched_by_month(
+                reversed(plays), lambda play: play.watched_at, MOVED_AT_ONCE
+            ):
                 if not all(await asyncio.gather(*map(credit, some))):
                     return
         if plays:

@@ -5,12 +5,12 @@ change to it rewrites that one file. A part is capped; a month continues in a fu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import batched
+from itertools import batched, groupby
 from pathlib import Path
 import re
 import time
@@ -551,7 +551,7 @@ class History:
 
     async def _open_part_for(self, watched_at: datetime) -> _Part:
         """Return the part that takes a new play of this time."""
-        month = watched_at.astimezone(UTC).strftime("%Y-%m")
+        month = _month_of(watched_at)
         parts = self._months.setdefault(month, [])
         if parts and not parts[-1].unreadable:
             try:
@@ -691,6 +691,22 @@ async def async_saved(taken: Iterable[Taken]) -> None:
     ]
     if failed:
         raise failed[0]
+
+
+def batched_by_month[T](
+    items: Iterable[T], time_of: Callable[[T], datetime], size: int
+) -> Iterator[tuple[T, ...]]:
+    """Yield items in their order, together only what goes into the same month.
+
+    Files are written in no order: what is recorded together and published as soon as it is
+    on disk would be published in none either.
+    """
+    for _, of_month in groupby(items, lambda item: _month_of(time_of(item))):
+        yield from batched(of_month, size, strict=False)
+
+
+def _month_of(watched_at: datetime) -> str:
+    return watched_at.astimezone(UTC).strftime("%Y-%m")
 
 
 def _yield_to_loop() -> None:
