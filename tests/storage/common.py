@@ -1,6 +1,7 @@
 """What the storage tests share: titles, reports of plays, and a disk that can be held up."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,20 @@ async def record(
     if recorded.saved is not None:
         await recorded.saved
     return recorded.play
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return in the very turn of the event loop in which it has come to something."""
+    for _ in range(1_000_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it has never come to that")
+
+
+def opened(history: History) -> int:
+    """Return how many parts are in memory."""
+    return sum(part.plays is not None for part in history._parts)
 
 
 async def reopened(

@@ -331,20 +331,24 @@ class History:
         await self.async_load()
         taken: list[Taken] = []
         for some in batched(reports, TAKEN_AT_ONCE, strict=False):
+            found: list[tuple[Finding, Play | None, _Part | None]] = []
             async with self._lock:
                 self._check()
-                found = [
-                    (Finding.DISMISSED, None, None)
-                    if is_dismissed(report)
-                    else await self._take(report, add=add)
-                    for report in some
-                ]
-                changed = {part.number: part for _, _, part in found if part}
-                saved = {
-                    number: self._writer(part).save()
-                    for number, part in changed.items()
-                }
-                self._close_idle()
+                try:
+                    for report in some:
+                        found.append(  # noqa: PERF401
+                            (Finding.DISMISSED, None, None)
+                            if is_dismissed(report)
+                            else await self._take(report, add=add)
+                        )
+                finally:
+                    # Also of what is given up half-way.
+                    changed = {part.number: part for _, _, part in found if part}
+                    saved = {
+                        number: self._writer(part).save()
+                        for number, part in changed.items()
+                    }
+                    self._close_idle()
             taken += [
                 Taken(finding, play, saved[part.number] if part else None)
                 for finding, play, part in found
