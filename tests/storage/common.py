@@ -1,11 +1,12 @@
 """What the storage tests share: titles, reports of plays, and a disk that can be held up."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 import json
+import os
 from pathlib import Path
 import resource
 import threading
@@ -69,11 +70,6 @@ async def until(condition: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it has never come to that")
-
-
-def opened(history: History) -> int:
-    """Return how many parts are in memory."""
-    return sum(part.plays is not None for part in history._parts)
 
 
 async def reopened(
@@ -188,6 +184,30 @@ class Disk:
             path.rmdir()
             if aside.exists():
                 aside.rename(path)
+
+    @asynccontextmanager
+    async def being_read(
+        self, name: str, reading: Awaitable[Any]
+    ) -> AsyncIterator[None]:
+        """Have something read a file, and be in the middle of that."""
+        path = self.path(name)
+        content = path.read_bytes()
+        aside = path.rename(path.with_name(f"aside.{path.name}"))
+        os.mkfifo(path)
+        task = asyncio.ensure_future(reading)
+        try:
+            pipe = None
+            while pipe is None:
+                assert not task.done()
+                await asyncio.sleep(0.001)
+                # There is nobody to write for as long as nobody reads.
+                with suppress(OSError):
+                    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            yield
+            os.write(pipe, content)
+            os.close(pipe)
+        finally:
+            aside.rename(path)
 
     @contextmanager
     def watched(self) -> Iterator[Disk]:

@@ -434,6 +434,25 @@ async def test_a_change_that_is_refused_changes_nothing(
     await reopened(hass, history)
 
 
+async def test_a_play_that_turns_out_to_be_known(
+    hass: HomeAssistant, history: History
+) -> None:
+    """It becomes part of the other one, which may be in another month."""
+    kept = await record(history, movie(1, ids={"imdb": "tt1"}), NEW_MONTH - minutes(9))
+    twin = await record(history, movie(1, title=None), NEW_MONTH, player="TV")
+    assert len(history.index) == 2
+
+    joined = await history.async_complete(
+        twin.id, movie(1, ids={"imdb": "tt1", "tmdb": 1001})
+    )
+
+    assert await history.async_plays() == [joined]
+    assert history.last_play == joined
+    assert (joined.id, joined.watched_at) == (kept.id, kept.watched_at)
+    assert joined.sources == (*kept.sources, *twin.sources)
+    await reopened(hass, history)
+
+
 async def test_a_play_of_an_import_is_found_by_its_id_after_it_has_moved(
     hass: HomeAssistant, history: History
 ) -> None:
@@ -847,3 +866,31 @@ async def test_an_older_form_is_migrated_and_written_in_the_present_one(
 
     assert len(disk.read(NOVEMBER)["plays"]) == 2
     assert json.loads(disk.path(NOVEMBER).read_text())["version"] == 2
+
+
+# What is given up half-way
+
+
+@pytest.mark.parametrize("removed", [True, False])
+async def test_a_change_that_is_given_up(
+    hass: HomeAssistant, disk: Disk, history: History, removed: bool
+) -> None:
+    """What is changed in memory by then is changed on disk as well."""
+    play = await record(history, movie(1))
+    await record(history, movie(2), NOON - timedelta(days=60))
+    again = await reopened(hass, history)
+    before = NOON - timedelta(days=1000)
+
+    changing = asyncio.create_task(
+        again.async_change(
+            play.id, lambda play: None if removed else replace(play, watched_at=before)
+        )
+    )
+    # What was watched last is looked for.
+    async with disk.being_read(f"{KEY}.2026-09", changing):
+        changing.cancel()
+        await asyncio.wait([changing])
+    await again.async_flush()
+
+    await reopened(hass, again)
+    assert [at for _, at in await plays_in(again)][1:] == ([] if removed else [before])

@@ -437,11 +437,12 @@ class History:
             else:
                 self._index.replace(old, new, part.number)
                 part.put(new)
+            # First, lest it be given up before it is written.
+            written = self._writer(part).save()
             if self._last is not None and self._last.id == play_id:
                 await self._find_last()
             elif new is not None:
                 self._note_last(new)
-            written = self._writer(part).save()
             self._close_idle()
         if written is not None:
             await written
@@ -465,6 +466,7 @@ class History:
             )
             if twin is None:
                 return play
+            await self._open(own_part)
             part, kept = twin
             merged = kept
             for source in play.sources:
@@ -472,7 +474,6 @@ class History:
             self._index.replace(kept, merged, part.number)
             part.put(merged)
             written = [self._writer(part).save()]
-            await self._open(own_part)
             self._index.remove(play, own_part.number)
             own_part.remove(play_id)
             written.append(self._writer(own_part).save())
