@@ -170,6 +170,18 @@ async def test_the_nearer_of_two_viewings_is_the_same(history: History) -> None:
     assert {play.id for play in await history.async_plays()} == {early.id, late.id}
 
 
+async def test_what_was_watched_last_may_turn_out_to_have_been_watched_before(
+    hass: HomeAssistant, history: History
+) -> None:
+    await record(history, movie(1))
+    other = await record(history, movie(2), NOON - minutes(20))
+
+    await record(history, movie(1), NOON - minutes(40))
+
+    assert history.last_play == other
+    assert (await reopened(hass, history)).last_play == other
+
+
 async def test_a_report_that_says_nothing_new_writes_nothing(
     disk: Disk, history: History
 ) -> None:

@@ -160,6 +160,7 @@ class History:
         self._lock = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
         self._last: Play | None = None
+        self._last_has_moved = False
         self.removed = False
 
     # What there is
@@ -311,7 +312,7 @@ class History:
             else:
                 part, play, changed = self._merge(known, title, watched_at, source)
             saved = self._writer(part).save(changed=changed)
-            self._close_idle()
+            await self._end_change()
         return Recorded(play, known is not None, saved)
 
     async def async_take(
@@ -348,7 +349,7 @@ class History:
                         number: self._writer(part).save()
                         for number, part in changed.items()
                     }
-                    self._close_idle()
+                    await self._end_change()
             taken += [
                 Taken(finding, play, saved[part.number] if part else None)
                 for finding, play, part in found
@@ -434,16 +435,13 @@ class History:
             if new is None:
                 self._index.remove(old, part.number)
                 part.remove(play_id)
+                self._note_gone(old)
             else:
                 self._index.replace(old, new, part.number)
                 part.put(new)
-            # First, lest it be given up before it is written.
-            written = self._writer(part).save()
-            if self._last is not None and self._last.id == play_id:
-                await self._find_last()
-            elif new is not None:
                 self._note_last(new)
-            self._close_idle()
+            written = self._writer(part).save()
+            await self._end_change()
         if written is not None:
             await written
         return old, new
@@ -473,12 +471,13 @@ class History:
                 merged = merge(merged, play.title, play.watched_at, source)
             self._index.replace(kept, merged, part.number)
             part.put(merged)
+            self._note_last(merged)
             written = [self._writer(part).save()]
             self._index.remove(play, own_part.number)
             own_part.remove(play_id)
+            self._note_gone(play)
             written.append(self._writer(own_part).save())
-            if self._last is not None and self._last.id == play_id:
-                self._last = merged
+            await self._end_change()
         for future in written:
             if future is not None:
                 await future
@@ -505,22 +504,32 @@ class History:
             self._index = PlayIndex(dt_util.get_default_time_zone())
             self._last = None
 
+    async def _end_change(self) -> None:
+        """Put in order what depends on what has been changed and is to be written."""
+        if self._last_has_moved:
+            await self._find_last()
+        self._close_idle()
+
     def _note_last(self, play: Play) -> None:
-        if (
-            self._last is None
-            or play.id == self._last.id
-            or play.watched_at >= self._last.watched_at
-        ):
+        if self._last is None or play.watched_at >= self._last.watched_at:
             self._last = play
+        else:
+            self._note_gone(play)
+
+    def _note_gone(self, play: Play) -> None:
+        """Take note that a play is not where it was: if it was the last, another one is."""
+        if self._last is not None and self._last.id == play.id:
+            self._last_has_moved = True
 
     async def _find_last(self) -> None:
-        self._last = None
-        number = self._index.latest_part()
+        number, last = self._index.latest_part(), None
         if number is not None:
             with suppress(UnreadableStoreError):
                 await self._open(part := self._parts[number])
-                for play in part.all_plays():
-                    self._note_last(play)
+                last = max(
+                    part.all_plays(), key=lambda play: play.watched_at, default=None
+                )
+        self._last, self._last_has_moved = last, False
 
     async def _find_viewing(
         self,
