@@ -224,6 +224,19 @@ async def test_more_than_half_the_run_time_between(
         assert len(await plays_of(hass, viewer(hass, "bob"))) == 1
 
 
+async def test_account_is_renamed(hass: HomeAssistant, jellyfin: JellyfinHome) -> None:
+    """It is the same account's viewing, with a long pause, whatever its name is by now."""
+    await watch(jellyfin, "bob", THE_SALT_ROAD)
+    jellyfin.server.data_of(BOB, THE_SALT_ROAD).last_played = ago(hours=7)
+    jellyfin.server.account(BOB).user = JellyfinUser("Robert", BOB.id)
+    await later(hass, minutes=6)
+    await quiet(hass, jellyfin.log)
+    for _ in range(2):
+        await look(hass)
+    assert (await call(hass, "import_history"))["recorded"] == 0
+    assert len(await plays_of(hass, viewer(hass, "bob"))) == 1
+
+
 async def test_still_playing(hass: HomeAssistant, jellyfin: JellyfinHome) -> None:
     """What counts as seen before it has ended waits for the webhook of its end."""
     events = heard(hass)

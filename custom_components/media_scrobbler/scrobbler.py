@@ -470,6 +470,7 @@ def _source(server: Server, event: MediaEvent, now: datetime) -> Source:
         server=server.entry.title,
         server_type=server.type.value,
         account=account.name or account.id,
+        account_id=account.id,
         player=player.name or player.id,
         player_id=player.id,
     )

@@ -160,6 +160,7 @@ class ServerHistory:
             server=self._server.entry.title,
             server_type=self._server.type.value,
             account=account.name or account.id,
+            account_id=account.id,
             player=player.name or player.id,
             player_id=player.id,
         )

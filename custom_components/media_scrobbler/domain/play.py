@@ -26,7 +26,8 @@ class SourceKind(StrEnum):
 class Source:
     """One report of a play. `server_id` is the config entry's id, `at` is in UTC.
 
-    `event` is what a webhook calls it, or LAST_START.
+    `account` is the name of the account then, or its id where it had none. `event` is what
+    a webhook calls it, or LAST_START.
     """
 
     kind: SourceKind
@@ -36,6 +37,7 @@ class Source:
     server: str | None = None
     server_type: str | None = None
     account: str | None = None
+    account_id: str | None = None
     player: str | None = None
     player_id: str | None = None
 
@@ -51,7 +53,12 @@ class Source:
 
     def is_of_account(self, other: Source) -> bool:
         """Return whether both are about the same account of the same server."""
-        return (self.server_id, self.account) == (other.server_id, other.account)
+        if self.server_id != other.server_id:
+            return False
+        # Names change, and not every webhook tells an id.
+        return self.account == other.account or (
+            self.account_id is not None and self.account_id == other.account_id
+        )
 
 
 class Certainty(StrEnum):

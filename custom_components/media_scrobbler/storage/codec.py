@@ -28,6 +28,7 @@ _SOURCE_KEYS = (
     "server",
     "server_type",
     "account",
+    "account_id",
     "player",
     "player_id",
 )
