@@ -545,6 +545,28 @@ async def test_chosen_players(
     assert await titles_of(hass, "bob") == []
 
 
+@pytest.mark.freeze_time(tick=True)
+async def test_players_are_chosen_no_more(
+    hass: HomeAssistant,
+    home: Home,
+    entry: ConfigEntry[Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What was ignored for months is not missing from then on."""
+    options = dict(entry.options)
+    hass.config_entries.async_update_entry(
+        entry, options={**options, "players": ["the bedroom"]}
+    )
+    await watch(home, "bob", THE_SALT_ROAD)
+    freezer.tick(timedelta(days=40))
+    await look(hass)
+    hass.config_entries.async_update_entry(entry, options=options)
+    silence(home)
+    await watch(home, "bob", LOW_WATER)
+    await look(hass)
+    assert await titles_of(hass, "bob") == ["Low Water"]
+
+
 async def test_down_for_a_while(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any], restart: Restart
 ) -> None:

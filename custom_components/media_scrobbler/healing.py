@@ -141,10 +141,12 @@ class Healing:
         Raises MediaServerError and HomeAssistantError.
         """
         server, now = self._server, dt_util.utcnow()
-        if server.entry.options.get(CONF_PLAYERS):
-            # What was completed on another player cannot be told from what is missing.
-            return True
         await server.last_look.async_load()
+        if server.entry.options.get(CONF_PLAYERS):
+            # What was completed on another player cannot be told from what is missing, nor
+            # can it be later on.
+            server.last_look.note(now, thorough=True)
+            return True
         since, active_since = self._since(now), self._active_since(now)
         missing = await self._async_missing(since, active_since)
         if missing and active_since is not None:
