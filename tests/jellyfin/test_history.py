@@ -117,7 +117,7 @@ async def test_all_of_it(
         with_token(watched, session, watched.api_key()),
     ):
         pages = await pages_of(client)
-        assert len(pages) == 4
+        assert len(pages) == 5
         completions = [one for page in pages for one in page]
         assert [
             (one.title.season, one.title.episode, one.watched_at) for one in completions
@@ -208,6 +208,46 @@ async def test_activity_is_written_down_late(
     await watched.finish()
     assert watched.account(BOB).last_activity == NOW
     assert await history_of(key, since=NOW + timedelta(seconds=45))
+
+
+async def test_clock_of_the_server_is_behind(
+    watched: JellyfinStandIn, key: JellyfinClient, clock: Clock
+) -> None:
+    """Who has been there by its clock before we looked may have been there since."""
+    behind = timedelta(hours=3)
+    watched.clock_ahead = -behind
+    clock.now = datetime.now(UTC) - behind
+    looked_at = datetime.now(UTC) - timedelta(minutes=10)
+    watched.account(ALICE).last_activity = clock.now - timedelta(hours=1)
+    movie = watched.library.movies[0]
+    await watched.play(movie, BOB)
+    await watched.finish()
+    pages = key.async_history(
+        [ALICE.id, BOB.id], looked_at - timedelta(days=1), active_since=looked_at
+    )
+    titles = [one.title.title async for page in pages for one in page]
+    assert movie.title in titles
+    # Alice has not been there, by whatever clock.
+    asked = watched.log.of("GET", "/Items")
+    assert {request.argument("userId") for request in asked} == {BOB.id}
+
+
+async def test_a_title_is_marked_as_not_watched_meanwhile(
+    watched: JellyfinStandIn, key: JellyfinClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after it has moved up, and is not missed or told twice."""
+    monkeypatch.setattr(history_module, "PAGE", 40)
+    expected = {one.title.items[watched.server.id] for one in await history_of(key)}
+    reading = key.async_history([BOB.id], None)
+    found = await anext(reading)
+    account = watched.account(BOB)
+    for one in found[:3]:
+        account.data[one.title.items[watched.server.id]].mark_unplayed()
+    account.changes += 1
+    found += [one async for page in reading for one in page]
+    items = [one.title.items[watched.server.id] for one in found]
+    assert set(items) == expected
+    assert len(items) == len(expected)
 
 
 async def test_users_that_are_not_told(

@@ -25,6 +25,10 @@ PAGE = 500
 LATEST_PAGE = 100
 """Items asked for at once where only what is new is wanted: mostly that is little."""
 
+OVERLAP = 0.1
+"""The share of a page that is asked for again: what comes after an item that is not seen any
+more, or has gone, moves up."""
+
 ACTIVITY_STEP = timedelta(minutes=1)
 """How long a user may have been active before the server writes that down."""
 
@@ -77,6 +81,8 @@ async def _async_idle(http: Http, since: datetime) -> set[str | None]:
         users = await async_users(http)
     except ForbiddenError:
         return set()
+    # They are told by the server's clock.
+    since += http.clock_ahead
     return {
         user.account.id
         for user in users
@@ -103,11 +109,17 @@ async def _async_history_of(
         "enableTotalRecordCount": "false",
     }
 
+    before: set[str] = set()
+
     def read(answer: Fields) -> tuple[list[Completion], bool]:
         """Return what is new, and whether there may be more of it."""
+        nonlocal before
         completions: list[Completion] = []
         items = raw_items(answer)
+        known, before = before, set(filter(None, map(_id_of, items)))
         for item in items:
+            if _id_of(item) in known:
+                continue
             found = _completions(item, asked)
             if found and since is not None and found[0].watched_at < since:
                 return completions, False
@@ -121,7 +133,13 @@ async def _async_history_of(
         )
         if completions:
             yield completions
-        start += limit
+        start += limit - round(limit * OVERLAP)
+
+
+def _id_of(item: Any) -> str | None:
+    """Return the id of an item, which may be nonsense."""
+    item_id = item.get("Id") if isinstance(item, dict) else None
+    return item_id if isinstance(item_id, str) else None
 
 
 def _completions(item: Any, asked: _Asked) -> list[Completion]:
