@@ -8,7 +8,12 @@ import time
 from typing import Any
 
 from aiohttp.test_utils import TestClient
-from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_REAUTH, ConfigEntry
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_REAUTH,
+    ConfigEntry,
+    ConfigEntryState,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import pytest
@@ -46,7 +51,7 @@ from .simulators.catalogue import (
 from .simulators.faults import Fault, Faults
 from .simulators.jellyfin import JellyfinUser
 from .simulators.plex_server import PlexStandIn
-from .storage.common import Disk
+from .storage.common import Disk, until as in_this_turn
 
 TITLES: list[Playable] = [
     THE_SALT_ROAD,
@@ -527,6 +532,39 @@ async def test_disk_is_full(
     await eventually(hass, "bob", lambda plays: len(plays) == 2)
     assert await call(hass, "import_history") == NOTHING | {"merged": 2}
     await until(hass, lambda: not viewer(hass, "bob").runtime_data.failing)
+
+
+async def test_viewer_is_removed_meanwhile(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """What others have watched is imported all the same."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "alice", "bob")
+    bob = viewer(hass, "bob")
+    for number in range(120):
+        know(home, "bob", TITLES[number % 5], THEN + timedelta(days=4 * number))
+    await call(hass, "import_history", viewer=bob.entry_id)
+    know(home, "alice", THE_SALT_ROAD, THEN + timedelta(days=500))
+    # With any change it lets go of what need not be in memory.
+    await call(
+        hass,
+        "add_play",
+        viewer=bob.entry_id,
+        media_type="movie",
+        title="Tide",
+        watched_at=ago(days=1).isoformat(),
+    )
+
+    running = asyncio.create_task(call(hass, "import_history"))
+    disk = Disk.of(hass)
+    async with disk.being_read(f"history.{bob.entry_id}.{THEN:%Y-%m}", running):
+        removing = asyncio.create_task(hass.config_entries.async_remove(bob.entry_id))
+        await in_this_turn(lambda: bob.state is ConfigEntryState.NOT_LOADED)
+    await running
+    await removing
+
+    assert await titles_of(hass, "alice") == ["The Salt Road"]
+    assert not [name for name in disk.names() if bob.entry_id in name]
 
 
 @pytest.mark.parametrize("reverse", [False, True])

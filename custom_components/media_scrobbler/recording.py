@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -239,12 +240,15 @@ class Recorder:
                 if is_identified(report.title)
                 and refusal(report.title, viewer.media_types) is None
             ]
+            # Who is removed meanwhile does not keep the others from theirs.
             for follower in followers:
                 if follower is not viewer:
-                    wanted = await _without_marks(follower, wanted)
-            taken = await viewer.async_import(wanted)
-            outcomes.update(_outcomes(taken, Outcome.RECORDED))
-            outcomes[Outcome.IGNORED] += len(reports) - len(taken)
+                    with suppress(HistoryRemovedError):
+                        wanted = await _without_marks(follower, wanted)
+            with suppress(HistoryRemovedError):
+                taken = await viewer.async_import(wanted)
+                outcomes.update(_outcomes(taken, Outcome.RECORDED))
+                outcomes[Outcome.IGNORED] += len(reports) - len(taken)
         return outcomes
 
     def _note_active(self, account: Account) -> None:
