@@ -323,6 +323,23 @@ def writing_held(name: str, after: int = 0) -> Iterator[Callable[[], bool]]:
             let_on.set()
 
 
+@contextmanager
+def reading_held(name: str) -> Iterator[None]:
+    """Keep a file of ours from being read. The name goes without the domain."""
+    read, let_on = Path.read_bytes, threading.Event()
+
+    def stand_in(path: Path) -> bytes:
+        if path.name == f"{DOMAIN}.{name}":
+            assert let_on.wait(timeout=10)
+        return read(path)
+
+    with patch.object(Path, "read_bytes", stand_in):
+        try:
+            yield
+        finally:
+            let_on.set()
+
+
 async def settled_on_disk(hass: HomeAssistant) -> None:
     """Have Home Assistant write down its entries, which it does a second later."""
     await flush_store(hass.config_entries._store)

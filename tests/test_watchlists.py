@@ -26,6 +26,7 @@ from .libraries import (
     hold,
     is_not_written,
     lose,
+    reading_held,
     scan,
     settled_on_disk,
     snapshot,
@@ -495,6 +496,32 @@ async def test_show_on_two_servers(
     await until_done(hass, alice, Harbour_Lights=False)
     await watch(jellyfin, another)
     await until_done(hass, alice, Harbour_Lights=True)
+
+
+async def test_show_on_two_servers_after_a_restart(
+    hass: HomeAssistant,
+    plex_at_home: PlexStandIn,
+    jellyfin_at_home: JellyfinStandIn,
+    address: str,
+    restart: Restart,
+) -> None:
+    """What one of them has is not all there is while the other's library is being read."""
+    plex, jellyfin = PlexHome(plex_at_home), JellyfinHome(jellyfin_at_home)
+    entries = [await home.sign_in(hass, "alice") for home in (plex, jellyfin)]
+    await until(hass, lambda: all("registered_url" in entry.data for entry in entries))
+    alice = viewer(hass, "alice")
+    hold(jellyfin, replace(LOW_WATER, number=5, title="Five", ids=ExternalIds()))
+    await scan(hass)
+    await want(hass, alice, HARBOUR_LIGHTS.label)
+    await watch(plex, *EPISODES)
+    await quiet(hass, plex.log)
+
+    with reading_held(f"library.{entries[1].entry_id}"):
+        hass, _ = await restart()
+        await until_available(hass, alice, {HARBOUR_LIGHTS.title: True})
+        await until_done(hass, alice, Harbour_Lights=False)
+    await until_servers(hass, alice, [entry.title for entry in entries])
+    await until_done(hass, alice, Harbour_Lights=False)
 
 
 async def test_show_of_which_not_all_is_known(

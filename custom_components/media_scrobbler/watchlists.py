@@ -412,6 +412,7 @@ class Watchlists:
         times: list[float] = []
         for server in list(self._servers.values()):
             library = server.library
+            await library.async_load()
             if library.scanned_at is None:
                 continue
             episodes = [
