@@ -284,6 +284,22 @@ async def test_several_of_a_name(
     ]
 
 
+async def test_twice_on_the_list(
+    hass: HomeAssistant, home: Home, scanned: None, alice: ConfigEntry[Any]
+) -> None:
+    """Both are available and both are watched, but it arrives once."""
+    heard = heard_of(hass)
+    await want(hass, alice, NINTH_MERIDIAN.title, NINTH_MERIDIAN.label)
+    await add(home, NINTH_MERIDIAN)
+    await until(hass, lambda: heard)
+    await quiet(hass, home.log)
+    assert [item["available"] for item in await wanted(hass, alice)] == [True, True]
+    assert len(heard) == 1
+    await watch(home, NINTH_MERIDIAN)
+    await quiet(hass, home.log)
+    assert [item["status"] for item in await wanted(hass, alice)] == ["completed"] * 2
+
+
 async def test_versions(
     hass: HomeAssistant,
     jellyfin_at_home: JellyfinStandIn,

@@ -15,6 +15,7 @@ from homeassistant.util.ulid import ulid_now
 from .const import DOMAIN, EVENT_WATCHLIST_AVAILABLE
 from .domain.play import Play
 from .domain.title import MediaType, Title, name_identity, same_title
+from .domain.title_map import TitleMap
 from .domain.watchlist import (
     Origin,
     WatchlistItem,
@@ -217,11 +218,13 @@ class Watchlists:
                 if title.media_type in (MediaType.SEASON, MediaType.EPISODE):
                     title = show_of(title)
                 for viewer in self._viewers.values():
-                    if (item := _wanted(viewer, title)) is not None:
-                        wanted.setdefault(viewer.entry.entry_id, {})[item.uid] = item
+                    items = wanted.setdefault(viewer.entry.entry_id, {})
+                    found = viewer.watchlist.find_all(title)
+                    found += _undecided(viewer, title)
+                    items.update((item.uid, item) for item in found)
             await asyncio.sleep(0)
         for viewer_id, items in wanted.items():
-            if (wanting := self._viewers.get(viewer_id)) is not None:
+            if items and (wanting := self._viewers.get(viewer_id)) is not None:
                 await self._async_check(wanting, items.values(), _has_arrived)
 
     async def async_gone(self, server: Server) -> None:
@@ -331,7 +334,11 @@ class Watchlists:
     def _publish(
         self, viewer: Viewer, arrived: Iterable[tuple[WatchlistItem, Server]]
     ) -> None:
+        told = TitleMap[WatchlistItem]()
         for item, server in arrived:
+            if told.find(item.title) is not None:
+                continue
+            told.add(item.title, item)
             servers = self.servers_with(viewer, item)
             self._hass.bus.async_fire(
                 EVENT_WATCHLIST_AVAILABLE,
@@ -358,17 +365,15 @@ class Watchlists:
         title = play.title
         if title.media_type is MediaType.EPISODE:
             title = show_of(title)
-        item = _wanted(viewer, title)
-        if (
-            item is not None
-            and item.done_at is None
-            and any(source.at >= item.added_at for source in play.sources)
-        ):
-            self._watched[viewer, item.uid] = title.media_type
-            if self._checking_off is None:
-                self._checking_off = self._hass.async_create_task(
-                    self._async_played(), f"{DOMAIN} check off", eager_start=False
-                )
+        for item in viewer.watchlist.find_all(title) or _undecided(viewer, title):
+            if item.done_at is None and any(
+                source.at >= item.added_at for source in play.sources
+            ):
+                self._watched[viewer, item.uid] = title.media_type
+        if self._watched and self._checking_off is None:
+            self._checking_off = self._hass.async_create_task(
+                self._async_played(), f"{DOMAIN} check off", eager_start=False
+            )
 
     async def _async_played(self) -> None:
         """Check off what has been watched; a show is looked at once for many plays."""
@@ -479,12 +484,12 @@ def _renamed(viewer: Viewer, item: WatchlistItem, text: str) -> WatchlistItem:
     return new
 
 
-def _wanted(viewer: Viewer, title: Title) -> WatchlistItem | None:
-    """Return the item of a list that is a movie or show, or says no more than its name."""
-    if (item := viewer.watchlist.find(title)) is not None or title.year is None:
-        return item
-    item = viewer.watchlist.find(Title(media_type=title.media_type, title=title.title))
-    return None if item is None or item.title.ids else item
+def _undecided(viewer: Viewer, title: Title) -> list[WatchlistItem]:
+    """Return the items of a list that say no more than the name of a movie or show."""
+    if title.year is None:
+        return []
+    named = Title(media_type=title.media_type, title=title.title)
+    return [item for item in viewer.watchlist.find_all(named) if not item.title.ids]
 
 
 def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:

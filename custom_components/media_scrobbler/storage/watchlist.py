@@ -139,6 +139,11 @@ class Watchlist:
         uid = self._contents.by_title.find(title)
         return None if uid is None else self.get(uid)
 
+    def find_all(self, title: Title) -> list[WatchlistItem]:
+        """Return every item that `find` might, each once."""
+        uids = dict.fromkeys(self._contents.by_title.find_all(title))
+        return [self._contents.entries[uid].item for uid in uids]
+
     def before(self, account: str) -> frozenset[str]:
         """Return what was on an account's list at Plex at the end of the last run.
 
