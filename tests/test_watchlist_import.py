@@ -27,6 +27,7 @@ from .common import (
     start_flow,
 )
 from .conftest import Restart
+from .libraries import hold
 from .signed_in import JellyfinHome, PlexHome, later, until, viewer as viewer_named
 from .signing_in import confirm_url, gone_on
 from .simulators.catalogue import (
@@ -488,8 +489,34 @@ async def test_what_was_typed_and_is_at_plex(
     assert await names(hass, alice) == ["Dune (2021)", typed, LIGHTS]
     dune, road, lights = await watchlist(hass, alice)
     assert "ids" not in dune
-    assert road["ids"] == {"plex": f"plex://movie/{plex_id(THE_SALT_ROAD)}"}
+    assert road["ids"]["plex"] == f"plex://movie/{plex_id(THE_SALT_ROAD)}"
+    assert road["ids"]["tmdb"] == THE_SALT_ROAD.ids.tmdb
     assert (lights["media_type"], lights["origin"]) == ("show", "manual")
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+async def test_another_film_of_the_same_name(
+    hass: HomeAssistant,
+    alice: ConfigEntry[Any],
+    remote: Remote,
+    jellyfin_at_home: JellyfinStandIn,
+    both_ways: bool,
+) -> None:
+    """Whose ids differ is another film, even if it came out in the same year."""
+    await option(hass, alice, both_ways=both_ways)
+    tide, another = film("Tide", tmdb=61), film("Tide", tmdb=62)
+    home = JellyfinHome(jellyfin_at_home)
+    jellyfin = await home.sign_in(hass, "alice")
+    hold(home, tide)
+    await call(hass, "scan_library", server=jellyfin.entry_id)
+    await add(hass, alice, tide.label)
+    remote.add(another)
+    await imported(hass, alice)
+    found = [item["ids"]["tmdb"] for item in await watchlist(hass, alice)]
+    assert found == [62, 61]
+    before = written(hass)
+    assert (await imported(hass, alice))["already_present"] == 1
+    assert written(hass) == before
 
 
 async def test_what_nobody_else_knows(

@@ -1,7 +1,7 @@
 """Importing watchlists from Plex: by hand and by timer, one way or both."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -227,8 +227,12 @@ class WatchlistImporter:
             items = viewer.watchlist.items
             return await self._hass.async_add_executor_job(planned, items, remotes)
 
+        known = _guids(viewer.watchlist.items)
+        found = _guids((await async_planned(there)).items)
         remotes = await _async_with_ids(
-            account, there, (await async_planned(there)).imported
+            account,
+            there,
+            {guid for uid, guid in found.items() if known.get(uid) != guid},
         )
         final = await async_planned(remotes)
         progress.unmatched = [
@@ -297,14 +301,24 @@ class WatchlistImporter:
         )
 
 
-async def _async_with_ids(
-    account: PlexAccount, there: Iterable[Remote], new: Iterable[WatchlistItem]
-) -> list[Remote]:
-    """Return the entries at Plex, with the ids of what is new in other databases.
+def _guids(items: Iterable[WatchlistItem]) -> dict[str, str]:
+    """Return the guids that items have from Plex, by item."""
+    return {
+        item.uid: str(guid)
+        for item in items
+        if (guid := item.title.ids.get("plex")) is not None
+    }
 
-    The list at Plex has no ids but Plex's own, and to ask for them takes its time.
+
+async def _async_with_ids(
+    account: PlexAccount, there: Iterable[Remote], guids: Collection[str]
+) -> list[Remote]:
+    """Return the entries at Plex, some of them with their ids in other databases.
+
+    The list at Plex has no ids but Plex's own, and to ask for them takes its time. They
+    are needed of what is new here, and of what is here by its name only: it may be that
+    of something else.
     """
-    guids = {item.title.ids["plex"] for item in new}
     ids = await account.async_external_ids(
         [remote for remote in there if remote.guid in guids]
     )

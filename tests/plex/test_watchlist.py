@@ -337,7 +337,7 @@ async def test_ids_of_some(plex_at_home: PlexStandIn, account: PlexAccount) -> N
         ),
         (
             Title(media_type=MOVIE, title="the salt road", year=2019, ids={"tmdb": 1}),
-            THE_SALT_ROAD,
+            None,
         ),
         (Title(media_type=SHOW, title="Harbour Lights"), HARBOUR_LIGHTS),
         # Databases number movies and shows apart.

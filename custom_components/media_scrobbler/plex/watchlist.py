@@ -106,7 +106,7 @@ def _ids(api: Api, guids: Sequence[str]) -> dict[str, Ids]:
 def find(api: Api, title: Title) -> Remote | None:
     """Return what Plex has for a movie or show by an external id, else by name and year.
 
-    A name must be exactly that of one title alone.
+    A name must be exactly that of one title alone, whose ids are no others.
     """
     if title.media_type not in _LISTED:
         return None
@@ -125,7 +125,15 @@ def find(api: Api, title: Title) -> Remote | None:
         for match in _matches(api, title.media_type, hints)
         if _same_name(title, match.title)
     }
-    return next(iter(named.values())) if len(named) == 1 else None
+    if len(named) != 1:
+        return None
+    ((guid, match),) = named.items()
+    if title.ids:
+        ids = read_ids(api, guid)
+        shared = title.ids.keys() & ids.keys()
+        if shared and all(title.ids[source] != ids[source] for source in shared):
+            return None
+    return match
 
 
 def _matches(
