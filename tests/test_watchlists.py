@@ -492,6 +492,37 @@ async def test_show_was_watched(
     assert list((await done(hass, alice)).values()) == [True]
 
 
+async def test_specials(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any], alice: ConfigEntry[Any]
+) -> None:
+    """They are not the show: neither where there is nothing else, nor after it."""
+    hold(home, SPECIAL)
+    lose(home, *EPISODES)
+    await scan(hass, entry)
+    await want(hass, alice, HARBOUR_LIGHTS.label)
+    await watch(home, SPECIAL)
+    await quiet(hass, home.log)
+    await until_done(hass, alice, Harbour_Lights=False)
+    await hass.config_entries.async_reload(alice.entry_id)
+    await until_done(hass, alice, Harbour_Lights=False)
+
+    hold(home, LOW_WATER)
+    await scan(hass, entry)
+    await watch(home, LOW_WATER)
+    await until_done(hass, alice, Harbour_Lights=True)
+    await asyncio.sleep(1.1 - dt_util.utcnow().microsecond / 1_000_000)
+    name = HARBOUR_LIGHTS.label
+    await todo(hass, alice, "update_item", item=name, status="needs_action")
+    another = replace(SPECIAL, number=2, title="Another")
+    hold(home, another)
+    await scan(hass, entry)
+    await watch(home, another)
+    await quiet(hass, home.log)
+    await until_done(hass, alice, Harbour_Lights=False)
+    await hass.config_entries.async_reload(alice.entry_id)
+    await until_done(hass, alice, Harbour_Lights=False)
+
+
 async def test_show_on_two_servers(
     hass: HomeAssistant,
     plex_at_home: PlexStandIn,

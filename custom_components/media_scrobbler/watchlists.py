@@ -38,6 +38,9 @@ from .viewer import Viewer
 AT_ONCE = 50
 """Items looked up before the event loop has its turn again."""
 
+_SPECIALS = 0
+"""The season of what is told beside a show."""
+
 type Items = tuple[WatchlistItem, ...]
 
 type IsPublished = Callable[[WatchlistItem, Server], bool]
@@ -364,6 +367,8 @@ class Watchlists:
             return
         title = play.title
         if title.media_type is MediaType.EPISODE:
+            if title.season == _SPECIALS:
+                return
             title = show_of(title)
         for item in viewer.watchlist.find_all(title) or _undecided(viewer, title):
             if item.done_at is None and any(
@@ -430,8 +435,9 @@ class Watchlists:
             titles = await library.async_titles(episodes)
             for some in batched(titles.values(), AT_ONCE, strict=False):
                 for title in some:
-                    of_episode = viewer.history.index.times(title)
-                    if title.season != 0 and not of_episode:
+                    if title.season == _SPECIALS:
+                        continue
+                    if not (of_episode := viewer.history.index.times(title)):
                         return []
                     times += of_episode
                 await asyncio.sleep(0)
