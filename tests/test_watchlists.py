@@ -582,6 +582,22 @@ async def test_show_of_which_not_all_is_known(
     await until_done(hass, alice, Harbour_Lights=False)
 
 
+async def test_show_of_which_all_is_known_later(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any], alice: ConfigEntry[Any]
+) -> None:
+    """It is checked off by the scan that tells that all there is has been watched."""
+    await want(hass, alice, HARBOUR_LIGHTS.label)
+    await watch(home, *EPISODES)
+    await quiet(hass, home.log)
+    await until_done(hass, alice, Harbour_Lights=False)
+    hold(home, another := replace(LOW_WATER, number=5, title="Five", ids=ExternalIds()))
+    await scan(hass, entry)
+    await until_done(hass, alice, Harbour_Lights=False)
+    lose(home, another)
+    await scan(hass, entry)
+    await until_done(hass, alice, Harbour_Lights=True)
+
+
 async def test_option(
     hass: HomeAssistant, home: Home, scanned: None, alice: ConfigEntry[Any]
 ) -> None:

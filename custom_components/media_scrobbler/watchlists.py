@@ -202,16 +202,15 @@ class Watchlists:
 
         What the first scan finds has not arrived: it was there before anybody looked.
         """
-        return sum(
-            [
-                await self._async_check(
-                    viewer,
-                    viewer.watchlist.items,
-                    _was_there if first else _has_arrived,
-                )
-                for viewer in list(self._viewers.values())
-            ]
-        )
+        found = 0
+        for viewer in list(self._viewers.values()):
+            found += await self._async_check(
+                viewer, viewer.watchlist.items, _was_there if first else _has_arrived
+            )
+            if first or changes.removed:
+                # There may be no more of a show than what was watched.
+                await self._async_catch_up(viewer)
+        return found
 
     async def async_arrived(self, server: Server, titles: Collection[Title]) -> None:
         """Look whether somebody wants titles that have arrived on a server."""
