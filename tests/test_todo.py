@@ -219,16 +219,31 @@ async def test_by_voice(hass: HomeAssistant, home: Home) -> None:
 # Changing
 
 
-@pytest.mark.parametrize("text", ["Dune (2021)", "dune (2021)", " DUNE [2021] "])
-async def test_the_same_text(
-    hass: HomeAssistant, vera: ConfigEntry[Any], text: str
-) -> None:
-    """Text that says the same changes nothing, and nothing is written."""
+async def test_the_same_text(hass: HomeAssistant, vera: ConfigEntry[Any]) -> None:
+    """Text that is the same changes nothing, and nothing is written."""
     await add(hass, vera, "Dune (2021)")
     before, file = await watchlist(hass, vera), written(hass)
-    await todo(hass, vera, "update_item", item="Dune (2021)", rename=text)
+    await todo(hass, vera, "update_item", item="Dune (2021)", rename=" Dune (2021) ")
     assert await watchlist(hass, vera) == before
     assert written(hass) == file
+
+
+async def test_another_spelling(hass: HomeAssistant, home: Home) -> None:
+    """How a title is written is up to the person; it stays what it is."""
+    server = await home.sign_in(hass, "alice")
+    alice = viewer_named(hass, "alice")
+    await call(hass, "scan_library", server=server.entry_id)
+    await add(hass, alice, "the salt road (2019)")
+    (before,) = await watchlist(hass, alice)
+    assert before["available"]
+    await todo(
+        hass,
+        alice,
+        "update_item",
+        item="the salt road (2019)",
+        rename=THE_SALT_ROAD.label,
+    )
+    assert await watchlist(hass, alice) == [before | {"title": THE_SALT_ROAD.title}]
 
 
 async def test_another_title(

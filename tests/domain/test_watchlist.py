@@ -107,13 +107,17 @@ def test_what_a_list_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["The Salt Road (2019)", " the salt road! [2019] ", "THE SALT-ROAD（2019）"],
+    ("text", "name"),
+    [
+        ("The Salt Road (2019)", "The Salt Road"),
+        (" the salt road! [2019] ", "the salt road!"),
+        ("THE SALT-ROAD（2019）", "THE SALT-ROAD"),
+    ],
 )
-def test_a_name_that_says_the_same_changes_nothing(text: str) -> None:
+def test_a_name_that_says_the_same_is_another_spelling(text: str, name: str) -> None:
     there = item(FILM, poster="https://example.com/1.jpg", announced_at=NOON)
 
-    assert renamed(there, text) is there
+    assert renamed(there, text) == replace(there, title=replace(FILM, title=name))
 
 
 def test_what_a_list_shows_changes_nothing_even_where_it_reads_otherwise() -> None:

@@ -65,14 +65,14 @@ def label(item: WatchlistItem) -> str:
 def renamed(item: WatchlistItem, text: str) -> WatchlistItem:
     """Return an item after its text was edited; raises ValueError as `typed_title` does.
 
-    Where the text says the same as before, the item stays as it was, spelling included.
+    Where the text says the same as before, at most the spelling of the name is another.
     Otherwise it is another title in the same place, of which nothing else is known.
     """
     if text.strip() == label(item):
         return item
     title = typed_title(text)
     if name_identity(title) == name_identity(item.title):
-        return item
+        return replace(item, title=replace(item.title, title=title.title))
     return WatchlistItem(
         uid=item.uid,
         title=title,
