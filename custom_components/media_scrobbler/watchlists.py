@@ -294,7 +294,7 @@ class Watchlists:
             if (title := await self._async_meant(found)) is not None
         }
         now = dt_util.utcnow()
-        arrived: list[str] = []
+        arrived: set[str] = set()
 
         def mark(items: Items) -> Items:
             marked = []
@@ -302,7 +302,7 @@ class Watchlists:
                 found = news.get(item.uid)
                 if found is not None and found.item.title == item.title:
                     if item.announced_at is None and item.done_at is None:
-                        arrived.append(item.uid)
+                        arrived.add(item.uid)
                         item = replace(item, announced_at=now)
                     if item.uid in meant:
                         item = completed(item, meant[item.uid])
