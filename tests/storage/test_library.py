@@ -20,7 +20,10 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler.domain.library import Section
 from custom_components.media_scrobbler.domain.title import MediaType, Title
-from custom_components.media_scrobbler.storage import library as module
+from custom_components.media_scrobbler.storage import (
+    library as module,
+    library_contents,
+)
 from custom_components.media_scrobbler.storage.library import (
     Changes,
     Library,
@@ -73,8 +76,8 @@ def library(hass: HomeAssistant, disk: Disk) -> Library:
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have many parts, of a few titles each."""
-    monkeypatch.setattr(module, "MAX_PART_BYTES", 1000)
-    monkeypatch.setattr(module, "TITLES_PER_PART", 5)
+    monkeypatch.setattr(library_contents, "MAX_PART_BYTES", 1000)
+    monkeypatch.setattr(library_contents, "TITLES_PER_PART", 5)
 
 
 async def scan(
@@ -936,7 +939,8 @@ async def test_an_older_form_is_migrated(
 ) -> None:
     await scan(library, film(1))
     before = parts(disk)
-    monkeypatch.setattr(module, "MINOR_VERSION", 2)
+    for each in (module, library_contents):
+        monkeypatch.setattr(each, "MINOR_VERSION", 2)
     migrated: list[tuple[int, int, str]] = []
 
     def migrate(version: int, minor: int, data: dict[str, Any]) -> dict[str, Any]:

@@ -11,16 +11,13 @@ not been scanned; its files stay as they are until a scan replaces them.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from hashlib import sha256
 from itertools import batched
 import logging
 from pathlib import Path
-import re
 import time
 from typing import Any, override
-from zlib import crc32
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -31,28 +28,22 @@ import orjson
 from ..const import DOMAIN
 from ..domain.library import Section
 from ..domain.title import MediaType, Title
-from .codec import time_from_text, title_from_dict, title_to_dict
+from .codec import time_from_text
+from .library_contents import (
+    MINOR_VERSION,
+    VERSION,
+    Contents,
+    Part,
+    decoded,
+    listed_part,
+    reopen,
+    stored_item,
+)
 from .library_index import LibraryIndex, item_id
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import StorageWriteError, Writer
 
 _LOGGER = logging.getLogger(__name__)
-
-VERSION = 1
-MINOR_VERSION = 1
-
-MAX_PART_BYTES = 128 * 1024
-"""Size at which a further part begins.
-
-To decode one takes a millisecond and makes less than 2000 objects: with more, Python would
-look through all that are in memory again and again, and hold up the event loop meanwhile.
-"""
-
-TITLES_PER_PART = 800
-"""How many titles there are between two that end a part by their item id, on average.
-
-A title more or less then changes the parts up to the next such title, not all that follow.
-"""
 
 SAVE_DELAY = 5.0
 """Seconds before a change is written: a server tells of many at a time, one by one."""
@@ -61,9 +52,6 @@ _BATCH = 500
 """Titles of a scan that are taken at a time."""
 _TURN = 50
 """Titles that are put before the event loop has its turn."""
-
-_PART_NAME = re.compile(r"[\w-]{1,64}\.[0-9a-f]{16}", re.ASCII)
-_FILE_NAME = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 class LibraryRemovedError(HomeAssistantError):
@@ -83,116 +71,7 @@ class Changes:
 
     def arrived(self) -> Iterator[Title]:
         """Yield the titles that were not in the library before."""
-        return (_decoded(raw) for raw in self.encoded)
-
-
-@dataclass(slots=True)
-class _Part:
-    """One file, of a section or, without one, of what came between two scans.
-
-    `name` is None while the titles have yet to be written, `titles` is None while they
-    are on disk only; its values are JSON, its keys the item ids.
-    """
-
-    section: str | None
-    name: str | None = None
-    titles: dict[str, bytes] | None = None
-    size: int = 0
-    complete: bool = False
-
-    def put(self, item: str, raw: bytes) -> None:
-        """Add or replace a title; they must be in memory."""
-        assert self.titles is not None
-        self.size += len(raw) - len(self.titles.get(item, b""))
-        self.titles[item] = raw
-        self.name = None
-        self.complete = (
-            self.complete
-            or self.size >= MAX_PART_BYTES
-            or crc32(item.encode()) % TITLES_PER_PART == 0
-        )
-
-    def name_by_content(self) -> str:
-        """Return the name that the titles give the file, in this version of its form."""
-        assert self.titles is not None
-        digest = sha256(f"{VERSION}.{MINOR_VERSION}".encode())
-        for raw in self.titles.values():
-            digest.update(raw)
-        section = "new" if self.section is None else self.section
-        if not _FILE_NAME.fullmatch(section):
-            section = sha256(section.encode()).hexdigest()[:16]
-        return f"{section}.{digest.hexdigest()[:16]}"
-
-
-@dataclass(slots=True)
-class _Contents:
-    """What a library holds.
-
-    A later part has the newer form of an item that is in two. `forgotten` are items that
-    are still in a part.
-    """
-
-    index: LibraryIndex = field(default_factory=LibraryIndex)
-    parts: list[_Part] = field(default_factory=list)
-    forgotten: set[str] = field(default_factory=set)
-    scanned_at: datetime | None = None
-    rescanned: bool = False
-
-    @property
-    def blank(self) -> bool:
-        """Return whether there is nothing to be kept on disk."""
-        return not self.index and self.scanned_at is None
-
-    @property
-    def names(self) -> set[str]:
-        """Return the parts that are on disk."""
-        return {part.name for part in self.parts if part.name is not None}
-
-    def put(self, section: str | None, item: str, title: Title) -> bytes:
-        """Add or replace a title; returns its JSON."""
-        raw = orjson.dumps(title_to_dict(title))
-        part = self.parts[-1] if self.parts else None
-        if (
-            part is None
-            or part.titles is None
-            or part.complete
-            or part.section != section
-        ):
-            part = _Part(section, titles={})
-            self.parts.append(part)
-        part.put(item, raw)
-        self.forgotten.discard(item)
-        self.enter(item, title, len(self.parts) - 1)
-        return raw
-
-    def enter(self, item: str, title: Title, part: int) -> None:
-        """Index a title of a part, in the place of what was known of the item."""
-        if (row := self.index.row_of(item)) is not None:
-            self.index.remove(row)
-        self.index.add(title, part)
-
-    def forget(self, item: str) -> int:
-        """Take an item out, and its episodes if it is a show; returns how many went."""
-        rows = set(self.index.rows_of_show(item))
-        if (row := self.index.row_of(item)) is not None:
-            rows.add(row)
-        for row in rows:
-            self.forgotten.add(self.index.item_of(row))
-            self.index.remove(row)
-        return len(rows)
-
-    def header(self) -> dict[str, Any]:
-        """Return the stored form: the parts, once they are on disk, in their order."""
-        return {
-            "scanned_at": self.scanned_at and self.scanned_at.isoformat(),
-            "rescanned": self.rescanned,
-            "parts": [
-                {"section": part.section, "name": part.name}
-                for part in self.parts
-                if part.name is not None
-            ],
-            "forgotten": sorted(self.forgotten),
-        }
+        return (decoded(raw) for raw in self.encoded)
 
 
 class _WholeStore(ConfirmingStore):
@@ -233,7 +112,7 @@ class Library:
         self._writer = Writer(
             hass, _WholeStore(hass, self._key, self._async_save), dict, on_trouble
         )
-        self._contents = _Contents()
+        self._contents = Contents()
         self._scans: list[LibraryScan] = []
         self._on_disk: set[str] = set()
         self._unreadable = False
@@ -322,13 +201,13 @@ class Library:
             self._contents = contents
             self._on_disk = contents.names
 
-    def _read(self) -> _Contents:
+    def _read(self) -> Contents:
         """Read and index it all, in the executor; raises UnreadableStoreError."""
         header = self._header.read()
-        contents = _Contents()
+        contents = Contents()
         if header is not None:
             try:
-                contents.parts = [_listed(entry) for entry in header["parts"]]
+                contents.parts = [listed_part(entry) for entry in header["parts"]]
                 contents.forgotten = set(header["forgotten"])
                 if header["scanned_at"] is not None:
                     contents.scanned_at = time_from_text(header["scanned_at"])
@@ -344,12 +223,12 @@ class Library:
                     if item not in contents.forgotten:
                         contents.enter(item, title, number)
             if contents.parts and (last := contents.parts[-1]).section is None:
-                _reopen(last, self._read_part(last))
+                reopen(last, self._read_part(last))
         self._sweep(contents.names)
         return contents
 
     def _read_part(
-        self, part: _Part, wanted: set[str] | None = None
+        self, part: Part, wanted: set[str] | None = None
     ) -> Iterator[tuple[str, Title]]:
         """Yield the titles of a part, or of some items of it, in the executor.
 
@@ -361,16 +240,16 @@ class Library:
         try:
             for entry in stored["titles"]:
                 if wanted is None or not wanted.isdisjoint(entry["items"].values()):
-                    yield _item(entry)
+                    yield stored_item(entry)
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"{store.path} is damaged: {err!r}") from err
 
-    def _read_some(self, part: _Part, items: set[str]) -> Iterator[tuple[str, Title]]:
+    def _read_some(self, part: Part, items: set[str]) -> Iterator[tuple[str, Title]]:
         """Yield titles of a part, in the executor; none of a part that cannot be read."""
         time.sleep(0)
         if part.titles is not None:
             for item in items:
-                yield item, _decoded(part.titles[item])
+                yield item, decoded(part.titles[item])
             return
         try:
             yield from self._read_part(part, items)
@@ -458,7 +337,7 @@ class Library:
     async def _async_forget(self) -> None:
         """Forget everything but what a scan has found, with the lock held."""
         self._cancel_save()
-        self._contents = _Contents()
+        self._contents = Contents()
         self._unreadable = False
         await self._header.async_remove()
         await self._async_sweep()
@@ -567,13 +446,13 @@ class Library:
             await self._async_write(self._contents)
             await self._async_sweep()
 
-    async def _async_write(self, contents: _Contents) -> None:
+    async def _async_write(self, contents: Contents) -> None:
         """Write what is not on disk yet, the header last; raises StorageWriteError."""
         await self._async_write_parts(contents)
         await _async_confirm(self._header, contents.header())
 
     async def _async_write_parts(
-        self, contents: _Contents, *, complete: bool = False
+        self, contents: Contents, *, complete: bool = False
     ) -> None:
         """Write parts that are not on disk yet, or those that no more titles come to."""
         for part in contents.parts:
@@ -646,7 +525,7 @@ class LibraryScan:
         self._hass = hass
         self._library = library
         self._shows: dict[str, Title] = {}
-        self.found = _Contents()
+        self.found = Contents()
         self.arrived: dict[str, bytes] = {}
         """Titles, as JSON, that the library did not have when they were found."""
         self.meanwhile: list[tuple[str, bytes | None]] = []
@@ -703,7 +582,7 @@ class LibraryScan:
             if raw is None:
                 self.found.forget(item)
             else:
-                title = with_show(_decoded(raw), self._shows)
+                title = with_show(decoded(raw), self._shows)
                 self.found.put(None, item, title)
 
     def _take(self, section: str, titles: Iterable[Title]) -> list[tuple[str, bytes]]:
@@ -719,34 +598,7 @@ class LibraryScan:
         return taken
 
 
-def _listed(stored: dict[str, Any]) -> _Part:
-    """Return a part that a header lists; raises KeyError, TypeError or ValueError."""
-    section, name = stored["section"], stored["name"]
-    if not isinstance(section, str | None) or not _PART_NAME.fullmatch(name):
-        raise ValueError(f"{stored} is no part")
-    return _Part(section, name)
-
-
-def _item(stored: dict[str, Any]) -> tuple[str, Title]:
-    """Return an item and its title; raises KeyError, TypeError or ValueError."""
-    title = title_from_dict(stored)
-    item = item_id(title)
-    if not isinstance(item, str):
-        raise TypeError(f"{stored} is no item of a library")
-    return item, title
-
-
-def _reopen(part: _Part, titles: Iterable[tuple[str, Title]]) -> None:
-    """Have further titles come to a part that has been read, if it has room for them."""
-    name, part.titles = part.name, {}
-    for item, title in titles:
-        part.put(item, orjson.dumps(title_to_dict(title)))
-    part.name = name
-    if part.complete:
-        part.titles = None
-
-
-def _changes(before: _Contents, after: _Contents, arrived: dict[str, bytes]) -> Changes:
+def _changes(before: Contents, after: Contents, arrived: dict[str, bytes]) -> Changes:
     """Return what a scan has changed, and which of what it found is news."""
     known, now = before.index, after.index
     added = sum(known.row_of(item) is None for item in now)
@@ -781,10 +633,6 @@ def with_show(title: Title, shows: dict[str, Title]) -> Title:
                 show_ids=show.ids | title.show_ids,
             )
     return title
-
-
-def _decoded(raw: bytes) -> Title:
-    return title_from_dict(orjson.loads(raw))
 
 
 def _remove(path: Path) -> None:
