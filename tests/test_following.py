@@ -590,6 +590,21 @@ async def test_an_account_that_two_share(household: Household) -> None:
     assert not household.data(THE_SALT_ROAD).played
 
 
+async def test_two_who_share_an_account_watch_together(household: Household) -> None:
+    """They have watched it once, though the second of them is heard of later."""
+    account = household.at_jellyfin()
+    for who in ("alice", "bob"):
+        await link(household, who, account)
+        await household.follow(account, who=who)
+
+    await household.add_play(THE_SALT_ROAD)
+    await household.until_marked(THE_SALT_ROAD)
+    await household.add_play(THE_SALT_ROAD, "bob")
+    await household.settled()
+
+    assert household.data(THE_SALT_ROAD).count == 1
+
+
 # Servers that can only send
 
 

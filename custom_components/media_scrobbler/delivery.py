@@ -50,11 +50,13 @@ SAME_MOMENT = timedelta(minutes=1)
 class Goal:
     """What a server should show of a title: watched, at a time in UTC, or not watched.
 
-    `before` is when the title was watched the last time before that.
+    `before` is when the title was watched the last time before that. `is_shared` tells that
+    several viewers of the account have watched it at that time, for whom one mark is enough.
     """
 
     watched_at: datetime | None
     before: datetime | None = None
+    is_shared: bool = False
 
     def is_long_past(self, now: datetime) -> bool:
         """Return whether the server may have had a later play since."""
@@ -264,7 +266,7 @@ class Delivery:
             if change.played_item is None:
                 self._rules.not_found(self._server, change)
             return
-        if waiting.unsure or goal.is_long_past(dt_util.utcnow()):
+        if waiting.unsure or goal.is_shared or goal.is_long_past(dt_util.utcnow()):
             watched = await self._client.async_watched(change.account, items)
             items = [
                 item for item in items if not goal.is_shown(change.title, item, watched)

@@ -101,12 +101,11 @@ class Following:
             latest = max(times)
             # Those who watch together have a play each.
             window = viewing_window(change.title.duration, None).total_seconds()
-            before = max(
-                (time for time in times if time < latest - window), default=None
-            )
+            earlier = [time for time in times if time < latest - window]
             return Goal(
                 datetime.fromtimestamp(latest, UTC),
-                None if before is None else datetime.fromtimestamp(before, UTC),
+                datetime.fromtimestamp(max(earlier), UTC) if earlier else None,
+                is_shared=len(times) - len(earlier) > 1,
             )
         if (
             change.is_removal
