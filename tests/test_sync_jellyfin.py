@@ -1031,6 +1031,27 @@ async def test_history_changes_meanwhile(
     assert marks(jellyfin) == 1
 
 
+async def test_play_is_removed_while_its_mark_is_on_the_way(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+) -> None:
+    """Whoever follows takes back what is marked by then, and not before it is."""
+    (play,) = await watch(hass, alice, THE_SALT_ROAD)
+    await choose(hass, alice, unfollowing=[key(server, ALICE)])
+    with jellyfin.faults.slow(
+        0.5, path=mark_of(jellyfin, THE_SALT_ROAD), method="POST"
+    ) as slow:
+        comparison = begin(hass)
+        await until(hass, lambda: slow.hits)
+        await call(hass, "remove_play", viewer=alice.entry_id, play_id=play)
+        assert await comparison == counts(marked_watched=1, unchanged=4)
+    await quiet(hass, jellyfin.log)
+
+    assert shown(jellyfin, ALICE, THE_SALT_ROAD) is None
+
+
 async def test_what_waits_in_the_outbox(
     hass: HomeAssistant,
     jellyfin: JellyfinStandIn,

@@ -111,6 +111,8 @@ class Delivery:
         self._server = server
         self._client = client
         self._rules = rules
+        self.marking = asyncio.Lock()
+        """To be held from the look at what is to be marked until it is marked."""
         self._wake = asyncio.Event()
         self._forbidden: set[str] = set()
         self._failures = 0
@@ -147,8 +149,8 @@ class Delivery:
     ) -> None:
         """Mark an item as watched at a time, or as not watched; raises MediaServerError.
 
-        What then comes back from the server is known to be our own. A person is told
-        where it is not allowed.
+        `marking` is to be held. What then comes back from the server is known to be our
+        own. A person is told where it is not allowed.
         """
         if watched_at is not None:
             self._expect_echo(account, item, title)
@@ -233,7 +235,8 @@ class Delivery:
         """Deliver one change; returns whether there is no need to try again."""
         outbox, turn = self._server.outbox, waiting.turn
         try:
-            await self._async_deliver(waiting)
+            async with self.marking:
+                await self._async_deliver(waiting)
         except ForbiddenError:
             # It would be no different the next time.
             self.note_permission(waiting.change.account, is_forbidden=True)

@@ -270,15 +270,8 @@ class Run:
         for comparison, mark in marks:
             self._status.done += 1
             self._server.updates.send()
-            # In the time that this takes histories change.
-            if not comparison.is_due(mark):
-                self._result.unchanged += 1
-                await asyncio.sleep(0)
-                continue
             try:
-                await self._connection.delivery.async_mark(
-                    comparison.account.id, mark.item, mark.titles[0], mark.watched_at
-                )
+                is_marked = await self._async_mark_item(comparison, mark)
             except ItemGoneError:
                 self._result.failed += 1
             except ServerFailureError:
@@ -287,5 +280,24 @@ class Run:
                 if failures == MAX_FAILURES:
                     raise
             else:
-                failures = 0
-                self._result.add(mark)
+                if is_marked:
+                    failures = 0
+                    self._result.add(mark)
+                else:
+                    self._result.unchanged += 1
+                    await asyncio.sleep(0)
+
+    async def _async_mark_item(self, comparison: Comparison, mark: Mark) -> bool:
+        """Mark an item if it is still to be; returns whether it was.
+
+        Raises MediaServerError.
+        """
+        delivery = self._connection.delivery
+        async with delivery.marking:
+            # In the time that all of them take histories change.
+            if not comparison.is_due(mark):
+                return False
+            await delivery.async_mark(
+                comparison.account.id, mark.item, mark.titles[0], mark.watched_at
+            )
+            return True
