@@ -1052,6 +1052,30 @@ async def test_play_is_removed_while_its_mark_is_on_the_way(
     assert shown(jellyfin, ALICE, THE_SALT_ROAD) is None
 
 
+@pytest.mark.parametrize("accounts", [["bob"], []])
+async def test_account_changes_hands_meanwhile(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+    accounts: list[str],
+) -> None:
+    """What is left to be marked was watched by somebody else."""
+    await watch(hass, alice, THE_SALT_ROAD, LOW_WATER)
+    with jellyfin.faults.slow(0.5, path=mark_of(jellyfin, THE_SALT_ROAD)) as first:
+        comparison = begin(hass)
+        await until(hass, lambda: first.hits)
+        hass.config_entries.async_update_entry(
+            alice,
+            data={
+                **alice.data,
+                "accounts": [key(server, JellyfinUser.named(who)) for who in accounts],
+            },
+        )
+        assert await comparison == counts(marked_watched=1, unchanged=4)
+    assert shown(jellyfin, ALICE, LOW_WATER) is None
+
+
 async def test_what_waits_in_the_outbox(
     hass: HomeAssistant,
     jellyfin: JellyfinStandIn,

@@ -1,7 +1,7 @@
 """Comparing what an account of a server shows as watched with histories."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import batched, groupby
@@ -48,13 +48,32 @@ class Mark:
 class Account:
     """An account of a server, by its id there, that is to be brought in step.
 
-    `viewers` are those who are linked to it, `marking` those whose plays are to show.
+    `everybody` are the viewers that there are, `wanted` those to do it for. Who of them is
+    linked to the account, or follows with it, may change at any time.
     """
 
     id: str
     key: str
-    viewers: tuple[Viewer, ...]
-    marking: tuple[Viewer, ...]
+    everybody: Mapping[str, Viewer]
+    wanted: Collection[Viewer]
+    only_following: bool
+
+    @property
+    def viewers(self) -> list[Viewer]:
+        """Return who is linked to it."""
+        return [
+            viewer for viewer in self.everybody.values() if self.key in viewer.accounts
+        ]
+
+    @property
+    def marking(self) -> list[Viewer]:
+        """Return those whose plays are to show."""
+        return [
+            viewer
+            for viewer in self.viewers
+            if viewer in self.wanted
+            and (viewer.follows(self.key) or not self.only_following)
+        ]
 
     @property
     def names(self) -> str:
@@ -77,24 +96,30 @@ class Account:
             for viewer in self.viewers
         )
 
+    async def async_load(self) -> None:
+        """Read the histories, those of whoever has come to be linked as well."""
+        for viewer in self.viewers:
+            await viewer.history.async_load()
+
     def watched_at(self, titles: Iterable[Title]) -> datetime | None:
         """Return when any of an item's titles was played last, None if none was."""
         latest = max(_times(self.marking, titles), default=None)
         return None if latest is None else datetime.fromtimestamp(latest, UTC)
 
-    def is_unwatched(self, titles: tuple[Title, ...]) -> bool:
+    def is_unwatched(self, titles: Collection[Title]) -> bool:
         """Return whether an item is to show as not watched.
 
         Where several viewers share the account, what any of them has watched stays. Of
         what is not recorded, a history says nothing.
         """
+        viewers = self.viewers
         return (
             all(
                 title.media_type in viewer.media_types
-                for viewer in self.viewers
+                for viewer in viewers
                 for title in titles
             )
-            and next(_times(self.viewers, titles), None) is None
+            and next(_times(viewers, titles), None) is None
             and self.unfollows
         )
 

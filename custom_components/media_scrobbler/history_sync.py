@@ -125,23 +125,15 @@ class HistorySync:
         only_following: bool = False,
     ) -> list[Account]:
         """Return the accounts of a server that viewers are linked to, or follow with."""
-        linked: dict[str, list[Viewer]] = {}
-        for viewer in self._viewers.values():
-            for key in viewer.accounts:
-                if key.partition(":")[0] == server.entry.entry_id:
-                    linked.setdefault(key, []).append(viewer)
         wanted = list(viewers)
-        return [
-            Account(key.partition(":")[2], key, tuple(of), marking)
-            for key, of in linked.items()
-            if (
-                marking := tuple(
-                    viewer
-                    for viewer in of
-                    if viewer in wanted and (viewer.follows(key) or not only_following)
-                )
-            )
+        keys = dict.fromkeys(key for viewer in wanted for key in viewer.accounts)
+        accounts = [
+            Account(account, key, self._viewers, wanted, only_following)
+            for key in keys
+            for server_id, _, account in [key.partition(":")]
+            if server_id == server.entry.entry_id
         ]
+        return [account for account in accounts if account.marking]
 
     async def _async_run(
         self, server: Server, accounts: list[Account], **options: bool

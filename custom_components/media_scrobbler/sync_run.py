@@ -143,8 +143,7 @@ class Run:
         """Compare and mark; returns whether something was left as it is unasked."""
         await self._server.outbox.async_load()
         for account in self._accounts:
-            for viewer in account.viewers:
-                await viewer.history.async_load()
+            await account.async_load()
         comparisons = await self._async_compare(self._markable())
         if not self._dry_run:
             allowed = self._allowed(comparisons)
@@ -294,7 +293,8 @@ class Run:
         """
         delivery = self._connection.delivery
         async with delivery.marking:
-            # In the time that all of them take histories change.
+            # In the time that all of them take histories change, and whose they are.
+            await comparison.account.async_load()
             if not comparison.is_due(mark):
                 return False
             await delivery.async_mark(
