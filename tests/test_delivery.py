@@ -23,7 +23,12 @@ from .conftest import Restart
 from .followers import MARKS, Household, ago, moment
 from .jellyfin.someone import short
 from .signed_in import JellyfinHome, later, quiet, until, viewer
-from .simulators.catalogue import LOW_WATER, PAPER_ORCHARD, THE_SALT_ROAD
+from .simulators.catalogue import (
+    LOW_WATER,
+    PAPER_ORCHARD,
+    THE_PILOT_BOAT,
+    THE_SALT_ROAD,
+)
 from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.jellyfin_user_data import UserData
@@ -227,8 +232,8 @@ async def test_token_revoked(following: Household) -> None:
     await until(hass, asked)
     await household.settled()
     refused = household.marks
-    assert {mark.status for mark in refused} == {401}
-    assert len(refused) == 1
+    # It may have been asked for something else first.
+    assert [mark.status for mark in refused] in ([], [401])
 
     (flow,) = asked()
     result = await hass.config_entries.flow.async_configure(flow["flow_id"])
@@ -285,11 +290,15 @@ async def test_it_is_allowed_for_one_account_only(household: Household) -> None:
     await household.until_marked(PAPER_ORCHARD)
     assert household.issue()
 
-    # As the issue says.
+    # As the issue says: the account is taken out of the options.
     await household.follow(who="bob")
-    assert household.issue()
-    server.account(ALICE).administrator = True
+    assert household.issue() is None
+
     await household.follow(household.at_jellyfin("bob"), who="bob")
+    await household.watch_on_plex(THE_PILOT_BOAT, "bob")
+    await until(hass, household.issue)
+    # Or it is an administrator who is signed in.
+    server.account(ALICE).administrator = True
     await household.watch_on_plex(LOW_WATER, "bob")
     await household.until_marked(LOW_WATER, "bob")
     assert household.issue() is None

@@ -1,6 +1,7 @@
 """Delivering: a server is told, title by title, what histories say."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 import logging
@@ -180,6 +181,12 @@ class Delivery:
         async_note_cannot_mark(
             self._hass, self._server.entry, is_forbidden=bool(self._forbidden)
         )
+
+    @callback
+    def keep(self, accounts: Collection[str]) -> None:
+        """Think no more of any other accounts, which are not to be marked for any more."""
+        for account in self._forbidden.difference(accounts):
+            self.note_permission(account, is_forbidden=False)
 
     async def _async_work(self, connection: Connection) -> None:
         outbox = self._server.outbox

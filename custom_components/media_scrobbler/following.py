@@ -70,6 +70,8 @@ class Following:
         for server in self._servers.values():
             accounts = {account for _, account in self._followers(server)}
             server.outbox.keep(accounts)
+            if server.connection is not None:
+                server.connection.delivery.keep(accounts)
             if not accounts:
                 async_note_cannot_mark(self._hass, server.entry, is_forbidden=False)
 
