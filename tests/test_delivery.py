@@ -24,6 +24,7 @@ from .followers import MARKS, Household, ago, moment
 from .jellyfin.someone import short
 from .signed_in import JellyfinHome, later, quiet, until, viewer
 from .simulators.catalogue import (
+    FOG_SIGNAL,
     LOW_WATER,
     PAPER_ORCHARD,
     THE_PILOT_BOAT,
@@ -112,6 +113,30 @@ async def test_server_fails_for_a_while(following: Household) -> None:
         household.jellyfin.key(title) for title in THREE
     ]
     await assert_marked_once(household, *THREE)
+
+
+async def test_server_goes_down_soon_after_it_has_failed(following: Household) -> None:
+    """It is asked again whether it is well, so that nothing loses its place."""
+    household, hass = following, following.hass
+    first, *others = THE_PILOT_BOAT, *THREE, FOG_SIGNAL
+    with household.refuse(500, times=1) as refused:
+        await household.watch_on_plex(first)
+        await until(hass, lambda: refused.hits)
+    await household.settled()
+    await household.jellyfin.stop()
+    for title in others:
+        await household.watch_on_plex(title)
+        await quiet(hass, household.plex.log)
+    household.forget()
+    await household.jellyfin.start()
+
+    await later(hass, minutes=6)
+    for title in (first, *others):
+        await household.until_marked(title)
+
+    assert [mark.item for mark in household.marks] == [
+        household.jellyfin.key(title) for title in (first, *others)
+    ]
 
 
 async def test_one_title_that_the_server_fails_at(following: Household) -> None:

@@ -253,7 +253,8 @@ class Delivery:
                 self._server.entry.title,
                 err.reason,
             )
-            await connection.async_request_refresh()
+            # At once: a request for it would wait if it was asked only just now.
+            await connection.async_refresh()
             if connection.last_update_success:
                 # The server is well: this may be the only title that it fails at.
                 outbox.postpone(waiting)
