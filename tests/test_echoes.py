@@ -200,6 +200,29 @@ async def test_a_play_right_after_a_mark(following: Household) -> None:
     assert len(household.marks) == 1
 
 
+@pytest.mark.parametrize("is_soon", [True, False])
+async def test_marked_after_our_mark_was_taken_back(
+    following: Household, monkeypatch: pytest.MonkeyPatch, is_soon: bool
+) -> None:
+    """Our mark may still come back; what comes later is said by a person."""
+    household = following
+    play_id = await household.add_play(THE_SALT_ROAD)
+    await household.until_marked(THE_SALT_ROAD)
+    if not is_soon:
+        monkeypatch.setattr(echoes, "LIFETIME_OF_UNDONE", 0)
+    await household.remove_play(play_id)
+    await until(household.hass, lambda: not household.data(THE_SALT_ROAD).played)
+    await household.settled()
+
+    outcome, reason = await mark_by_hand(household)
+
+    if is_soon:
+        assert (outcome, reason) == IGNORED
+    else:
+        assert outcome == "recorded"
+    assert len(await household.plays()) == (not is_soon)
+
+
 async def test_marked_by_hand_after_it_was_unmarked(following: Household) -> None:
     """To take a mark back is not to expect one."""
     household = following

@@ -166,6 +166,8 @@ class Delivery:
             # However long that took.
             if watched_at is not None:
                 self._expect_echo(account, item, title)
+            else:
+                self._rules.echoes.undone(self._server.entry.entry_id, account, title)
         self.note_permission(account, is_forbidden=False)
 
     def _expect_echo(self, account: str, item: str, title: Title) -> None:

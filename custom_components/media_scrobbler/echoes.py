@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from homeassistant.core import HomeAssistant, callback
 
@@ -14,8 +15,14 @@ LIFETIME = 300.0
 Whoever marks the title by hand meanwhile says what the history knows already.
 """
 
+LIFETIME_OF_UNDONE = 15.0
+"""Seconds for which they are still expected once a mark has been taken back.
 
-@dataclass(frozen=True, slots=True, eq=False)
+The history knows no more of it then.
+"""
+
+
+@dataclass(slots=True, eq=False)
 class _Expected:
     title: Title
     until: float
@@ -35,18 +42,24 @@ class _Marked:
         self._by_title.add(expected.title, expected)
 
     def expire(self, now: float) -> None:
-        """Forget what is not expected any more."""
+        """Forget what is not expected any more, sooner or later."""
         while self._by_item:
             item, expected = next(iter(self._by_item.items()))
             if expected.until > now:
                 return
             self._forget(item)
 
-    def is_known(self, title: Title) -> bool:
+    def shorten(self, title: Title, until: float) -> None:
+        """Expect what is of a title no longer than that."""
+        for expected in self._by_title.find_all(title):
+            expected.until = min(expected.until, until)
+
+    def is_known(self, title: Title, now: float) -> bool:
         """Return whether a title is one of those, or one of the items."""
-        return (
-            not self._by_item.keys().isdisjoint(title.items.values())
-            or self._by_title.find(title) is not None
+        of_item = filter(None, map(self._by_item.get, title.items.values()))
+        return any(
+            expected.until > now
+            for expected in chain(of_item, self._by_title.find_all(title))
         )
 
     def _forget(self, item: str) -> None:
@@ -75,6 +88,12 @@ class Echoes:
         marked.put(item, _Expected(title, now + LIFETIME))
 
     @callback
+    def undone(self, server_id: str, account: str, title: Title) -> None:
+        """Take note that a title has been marked as not watched."""
+        if (marked := self._marked.get((server_id, account))) is not None:
+            marked.shorten(title, self._loop.time() + LIFETIME_OF_UNDONE)
+
+    @callback
     def is_echo(
         self, server_id: str, account: str | None, titles: Iterable[Title]
     ) -> bool:
@@ -82,5 +101,6 @@ class Echoes:
         marked = self._marked.get((server_id, account or ""))
         if marked is None:
             return False
-        marked.expire(self._loop.time())
-        return any(marked.is_known(title) for title in titles)
+        now = self._loop.time()
+        marked.expire(now)
+        return any(marked.is_known(title, now) for title in titles)
