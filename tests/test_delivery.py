@@ -118,7 +118,7 @@ async def test_server_fails_for_a_while(following: Household) -> None:
 async def test_server_goes_down_soon_after_it_has_failed(following: Household) -> None:
     """It is asked again whether it is well, so that nothing loses its place."""
     household, hass = following, following.hass
-    first, *others = THE_PILOT_BOAT, *THREE, FOG_SIGNAL
+    first, others = THE_PILOT_BOAT, (*THREE, FOG_SIGNAL)
     with household.refuse(500, times=1) as refused:
         await household.watch_on_plex(first)
         await until(hass, lambda: refused.hits)

@@ -473,8 +473,17 @@ async def test_marking_without_the_internet(
     key = plex_at_home.server.key(THE_SALT_ROAD)
     await client.async_mark("1", key, watched=True)
     assert plex_at_home.server.state(plex_at_home.owner, THE_SALT_ROAD).view_count == 1
+    alice = str(plex_at_home.owner.id)
+    with pytest.raises(CannotConnectError):
+        await client.async_mark(alice, key, watched=True)
+    with pytest.raises(CannotConnectError):
+        await client.async_watched(alice, [key])
+
+    await plex_at_home.regain_internet()
+    await client.async_mark(alice, key, watched=True)
+    assert list(await client.async_watched(alice, [key])) == [key]
     with pytest.raises(ForbiddenError):
-        await client.async_mark(str(plex_at_home.owner.id), key, watched=True)
+        await client.async_watched(str(plex_at_home.user("bob").id), [key])
 
 
 async def test_an_owner_stays_one(plex_at_home: PlexStandIn, alice: PlexClient) -> None:

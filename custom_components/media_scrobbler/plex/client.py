@@ -1,7 +1,6 @@
 """A Plex Media Server that has been signed in to, through plexapi."""
 
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -215,15 +214,30 @@ class PlexClient:
         return own | {OWNER_ACCOUNT} if self._is_owner else own
 
     async def _async_own(self, *accounts: str) -> set[str]:
-        """Return the ids of the account of the sign-in, and be sure of these ones."""
+        """Return the ids of the account of the sign-in, and be sure of these ones.
+
+        As long as plex.tv does not answer, the other id of the owner is a stranger's.
+        """
+        try:
+            await self._async_learn_own(*accounts)
+        except MediaServerError:
+            if self._is_owner is None:
+                raise
+        return self._own
+
+    async def _async_learn_own(self, *accounts: str) -> None:
+        """Be sure which of some accounts are that of the sign-in."""
         if self._is_owner is None:
             await self.async_accounts()
         if self.account.id is None and not self._own.issuperset(accounts):
-            # Only where it matters by which other id the owner goes is plex.tv asked; as
-            # long as it does not answer, that id is a stranger's.
-            with suppress(MediaServerError):
-                await self.account.async_party()
-        return self._own
+            # Only where it matters by which other id the owner goes is plex.tv asked.
+            await self.account.async_party()
+
+    async def _async_assert_own(self, account: str) -> None:
+        """Raise ForbiddenError if the sign-in is not that of an account."""
+        await self._async_learn_own(account)
+        if account not in self._own:
+            raise ForbiddenError
 
     def can_mark(self, account: str) -> bool:
         """Return whether what this account has watched can be marked on the server.
@@ -237,8 +251,7 @@ class PlexClient:
         self, account: str, items: Collection[str]
     ) -> dict[str, datetime | None]:
         """Return which of some items the account of the sign-in has watched, and when."""
-        if account not in await self._async_own(account):
-            raise ForbiddenError
+        await self._async_assert_own(account)
         return await self._async_call(lambda _: read_watched(self._api, items))
 
     async def async_mark(
@@ -250,8 +263,7 @@ class PlexClient:
         watched_at: datetime | None = None,
     ) -> None:
         """Mark an item as watched by an account, or as not watched; Plex takes no time."""
-        if account not in await self._async_own(account):
-            raise ForbiddenError
+        await self._async_assert_own(account)
 
         def mark(server: PlexServer) -> None:
             try:
