@@ -302,6 +302,20 @@ async def test_it_is_not_allowed(following: Household) -> None:
     assert not household.data(THE_SALT_ROAD).played
 
 
+async def test_an_issue_is_of_the_sign_in(following: Household) -> None:
+    """Another one may be allowed to: it is said again if it is not."""
+    household, hass = following, following.hass
+    with household.refuse(403):
+        await household.watch_on_plex(THE_SALT_ROAD)
+        await until(hass, household.issue)
+
+        await hass.config_entries.async_reload(household.jellyfin_entry.entry_id)
+        assert household.issue() is None
+
+        await household.watch_on_plex(PAPER_ORCHARD)
+        await until(hass, household.issue)
+
+
 async def test_it_is_allowed_for_one_account_only(household: Household) -> None:
     """What goes well for one does not hide what does not for another."""
     hass, server = household.hass, household.jellyfin.server

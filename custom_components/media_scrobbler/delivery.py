@@ -123,6 +123,8 @@ class Delivery:
     @callback
     def start(self, connection: Connection) -> None:
         """Begin to work, whenever there is work and the server answers."""
+        # Whoever has signed in since may be allowed to mark.
+        async_note_cannot_mark(self._hass, self._server.entry, is_forbidden=False)
         was_up = connection.last_update_success
 
         @callback
