@@ -1,6 +1,7 @@
 """Marking on a Jellyfin server what was watched, asked of a stand-in over HTTP."""
 
 from datetime import UTC, datetime, timedelta, timezone
+import json
 
 from aiohttp import ClientSession
 import pytest
@@ -19,6 +20,7 @@ from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 from ..simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
+from ..simulators.jellyfin_user_data import UserData
 from .someone import Someone, short, with_token
 
 AT = datetime(2026, 11, 3, 20, 15, 30, 123456, UTC)
@@ -40,6 +42,38 @@ async def test_mark(
         await client.async_mark(BOB.id, movie, watched=False, watched_at=AT)
         data = jellyfin.data_of(BOB, THE_SALT_ROAD)
         assert (data.played, data.count, data.last_played) == (False, 0, None)
+
+
+async def test_watched(jellyfin: JellyfinStandIn, alice: Someone) -> None:
+    """It is told which of some items an account has watched, and when."""
+    seen, unseen = (jellyfin.items.id_of(title) for title in (THE_SALT_ROAD, LOW_WATER))
+    await jellyfin.mark_played(THE_SALT_ROAD, BOB, at=AT)
+    jellyfin.log.clear()
+
+    items = [seen, unseen]
+    assert await alice.client.async_watched(BOB.id, items) == {seen: AT}
+    assert len(jellyfin.log) == 1
+    assert await alice.client.async_watched(alice.user.id, items) == {}
+
+
+@pytest.mark.parametrize("user_data", [{"Played": False}, None])
+async def test_watched_of_what_is_not_listed(
+    jellyfin: JellyfinStandIn, alice: Someone, user_data: dict[str, bool] | None
+) -> None:
+    """Versions, of which a list may have one only, are asked for one by one."""
+    await jellyfin.add_version(THE_SALT_ROAD, "4K")
+    movie, version = (
+        item.id for item in jellyfin.items.versions(jellyfin.items.of(THE_SALT_ROAD))
+    )
+    gone = "a" * 32
+    jellyfin.account(alice.user).data[version] = UserData(played=True, last_played=AT)
+    listed = {"Items": [{"Id": movie, "UserData": user_data}], "TotalRecordCount": 1}
+    with jellyfin.faults.answer(json.dumps(listed), path="/Items"):
+        watched = await alice.client.async_watched(
+            alice.user.id, [movie, version, gone, "../Users"]
+        )
+    assert watched == {version: AT}
+    assert not jellyfin.log.of(path="*Users*")
 
 
 async def test_time_of_a_mark(jellyfin: JellyfinStandIn, bob: Someone) -> None:

@@ -1,6 +1,7 @@
 """The libraries of a Jellyfin server, page by page."""
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -120,7 +121,11 @@ async def async_episodes(
 async def async_watched(
     http: Http, account: str, items: Collection[str]
 ) -> dict[str, datetime | None]:
-    """Return which of some items an account has watched, and when it last did."""
+    """Return which of some items an account has watched, and when it last did.
+
+    Lists leave versions out beside the one that stands for all of them: what is not
+    listed is asked for by itself.
+    """
     params = {
         "ids": ",".join(items),
         "userId": account,
@@ -128,12 +133,25 @@ async def async_watched(
         "enableUserData": "true",
     }
     found: dict[str, datetime | None] = {}
+    unlisted = dict.fromkeys(item for item in items if item.isalnum())
     answer = await http.async_object("GET", "/Items", params=params)
     with understood():
         for item in answer.objects("Items"):
             was_watched, at = watched(item)
-            if was_watched and (identity := plain_id(item, "Id")):
-                found[identity] = at
+            if was_watched is not None and (identity := plain_id(item, "Id")):
+                unlisted.pop(identity, None)
+                if was_watched:
+                    found[identity] = at
+    for each in unlisted:
+        # What is gone, or is not for this account, has none.
+        with suppress(RefusedError):
+            data = await http.async_request(
+                "GET", f"/UserItems/{each}/UserData", params={"userId": account}
+            )
+            with understood():
+                was_watched, at = watched(Fields({"UserData": data}))
+                if was_watched:
+                    found[each] = at
     return found
 
 
