@@ -45,8 +45,9 @@ LONGEST_REST = 28.0
 EARLIEST_IN_START, LATEST_IN_START = 2.0, 12.0
 """Seconds after which a start may end by another kill."""
 
-RUNTIME = timedelta(minutes=2)
-SEEN_AGAIN_AFTER = 150.0
+RUNTIME = timedelta(minutes=5)
+"""As short as a title can be that counts as seen, in Jellyfin's history, by its end only."""
+SEEN_AGAIN_AFTER = 170.0
 """Seconds after which a title of that length is certainly seen once more."""
 
 REST_WITHIN = 90.0
