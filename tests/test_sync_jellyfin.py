@@ -1011,6 +1011,25 @@ async def test_one_comparison_at_a_time(
     assert results == [counts(marked_watched=2, unchanged=3), counts(unchanged=5)]
 
 
+@pytest.mark.parametrize("is_again", [True, False])
+async def test_begun_and_not_finished(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+    is_again: bool,
+) -> None:
+    """What is being seen again keeps its place; a server may forget that it was seen."""
+    await watch(hass, alice, THE_SALT_ROAD)
+    data = jellyfin.data_of(ALICE, THE_SALT_ROAD)
+    data.position = 9_000_000_000
+    data.last_played = THEN + timedelta(days=1 if is_again else -1)
+
+    changes = counts(unchanged=5) if is_again else counts(marked_watched=1, unchanged=4)
+    assert await sync(hass) == changes
+    assert data.position == (9_000_000_000 if is_again else 0)
+
+
 # What changes meanwhile
 
 

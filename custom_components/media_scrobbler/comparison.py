@@ -192,7 +192,8 @@ class Comparison:
             if _is_settled(entry) and self.account.is_unwatched(titles):
                 mark = Mark(item, titles, None)
         elif entry.watched is False:
-            if (watched_at := self.account.watched_at(titles)) is not None:
+            watched_at = self.account.watched_at(titles)
+            if watched_at is not None and not _is_begun_since(entry, watched_at):
                 mark = Mark(item, titles, watched_at)
         if mark is not None and not self._waits(mark):
             self.marks.append(mark)
@@ -217,6 +218,14 @@ class Comparison:
 def _is_settled(entry: Entry) -> bool:
     """Return whether the play of what was watched would be in a history by now."""
     return entry.watched_at is None or entry.watched_at < dt_util.utcnow() - UNSETTLED
+
+
+def _is_begun_since(entry: Entry, watched_at: datetime) -> bool:
+    """Return whether what was watched is being watched again: a mark would lose the place.
+
+    Some servers forget meanwhile that it was watched.
+    """
+    return entry.begun_at is not None and entry.begun_at > watched_at
 
 
 def _times(viewers: Iterable[Viewer], titles: Iterable[Title]) -> Iterator[float]:

@@ -22,11 +22,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An item of a library; whether and when (UTC) an account has watched it, where asked for."""
+    """An item of a library; whether and when (UTC) an account has watched it, where asked for.
+
+    `begun_at` is when one that shows as not watched was left half-way through.
+    """
 
     title: Title
     watched: bool | None = None
     watched_at: datetime | None = None
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

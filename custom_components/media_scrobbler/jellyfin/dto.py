@@ -56,6 +56,17 @@ def watched(item: Fields) -> tuple[bool | None, datetime | None]:
     return True, at if at is not None and at.year != MINYEAR else None
 
 
+def begun_at(item: Fields) -> datetime | None:
+    """Return when (UTC) a user began what shows as not watched and can be resumed.
+
+    Raises PayloadError where something is of the wrong type.
+    """
+    data = item.object("UserData")
+    if data is None or data.flag("Played") or not data.integer("PlaybackPositionTicks"):
+        return None
+    return utc_time(data.text("LastPlayedDate"))
+
+
 def _title(
     item: Fields, series: Fields | None, media_type: MediaType, server_id: str
 ) -> Title:

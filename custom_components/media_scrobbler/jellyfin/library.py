@@ -10,7 +10,7 @@ from ..domain.fields import Fields, PayloadError
 from ..domain.library import Entry, Page, Section
 from ..domain.media_server import ForbiddenError, ItemGoneError, SignInError
 from ..domain.title import PLAYABLE, MediaType, Title
-from .dto import item_title, raw_items, watched
+from .dto import begun_at, item_title, raw_items, watched
 from .http import Http, RefusedError, understood
 from .items import each_episode, plain_id
 
@@ -225,8 +225,9 @@ def _entries(item: Any, media_type: MediaType, server_id: str) -> Iterator[Entry
         ):
             return
         was_watched, at = watched(fields)
+        begun = begun_at(fields)
         titles = each_episode(title, fields.integer("IndexNumberEnd"))
     except PayloadError:
         return
     for each in titles:
-        yield Entry(replace(each, items=title.items), was_watched, at)
+        yield Entry(replace(each, items=title.items), was_watched, at, begun)
