@@ -4,7 +4,7 @@ Both are compared with what was at Plex at the end of the last run: only that te
 has been added on one side from what has been removed on the other.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -43,7 +43,7 @@ class Plan:
 
 
 def plan(
-    here: Iterable[WatchlistItem],
+    here: Collection[WatchlistItem],
     there: Iterable[Remote],
     before: frozenset[str],
     *,
@@ -67,24 +67,19 @@ def plan(
         )
         for remote in there
     }
-    by_title = TitleMap((remote.title, remote) for remote in remotes.values())
+    matches = _matches(here, remotes)
     kept: list[WatchlistItem] = []
     removed_here: list[WatchlistItem] = []
     add_there: list[WatchlistItem] = []
     matched: set[str] = set()
     present = TitleMap[WatchlistItem]()
     for item in here:
-        guid = _guid(item)
-        # Its own entry, if it is there, even where another one is the same title.
-        remote = remotes.get(guid) if guid is not None else None
-        if remote is None:
-            remote = next(filter(None, map(by_title.find, candidates(item))), None)
-        if remote is not None:
+        if (remote := matches.get(item.uid)) is not None:
             item = learnt(item, remote)
             matched.add(remote.guid)
             present.add(item.title, item)
         elif both_ways and item.done_at is None:
-            if guid in before:
+            if _guid(item) in before:
                 removed_here.append(item)
                 continue
             add_there.append(item)
@@ -117,6 +112,39 @@ def plan(
         add_there=tuple(add_there),
         remove_there=tuple(removed_before) if both_ways else (),
     )
+
+
+def _matches(
+    here: Collection[WatchlistItem], remotes: Mapping[str, Remote]
+) -> dict[str, Remote]:
+    """Return the entries of items by their uid.
+
+    What was typed without a year is the one entry of its name, if that is nothing else.
+    """
+    by_title = TitleMap((remote.title, remote) for remote in remotes.values())
+    found: dict[str, Remote] = {}
+    for item in here:
+        # Its own entry, if it is there, even where another one is the same title.
+        remote = remotes.get(_guid(item) or "")
+        if remote is None:
+            remote = next(filter(None, map(by_title.find, candidates(item))), None)
+        if remote is not None:
+            found[item.uid] = remote
+
+    taken = {remote.guid for remote in found.values()}
+    by_name = TitleMap(
+        (replace(remote.title, year=None, ids={}), remote)
+        for remote in remotes.values()
+    )
+    for item in here:
+        if item.uid in found or item.title.year is not None or item.title.ids:
+            continue
+        named = [
+            remote for title in candidates(item) for remote in by_name.find_all(title)
+        ]
+        if len(named) == 1 and named[0].guid not in taken:
+            found[item.uid] = named[0]
+    return found
 
 
 def is_suspicious(there_count: int, before_count: int) -> bool:
