@@ -656,6 +656,22 @@ async def test_unchecked_by_hand(
     await until_done(hass, alice, The_Salt_Road=True, Harbour_Lights=False)
 
 
+async def test_renamed_to_what_was_watched(
+    hass: HomeAssistant, home: Home, scanned: None, alice: ConfigEntry[Any]
+) -> None:
+    """Another title is wanted from then on, however long there was one in its place."""
+    await want(hass, alice, "Tide (2020)")
+    await watch(home, THE_SALT_ROAD)
+    await quiet(hass, home.log)
+    # Some servers tell the time of a play in whole seconds.
+    await asyncio.sleep(1.1 - dt_util.utcnow().microsecond / 1_000_000)
+    name = THE_SALT_ROAD.label
+    await todo(hass, alice, "update_item", item="Tide (2020)", rename=name)
+    await hass.config_entries.async_reload(alice.entry_id)
+    await quiet(hass, home.log)
+    await until_done(hass, alice, The_Salt_Road=False)
+
+
 async def until_completed(hass: HomeAssistant, who: ConfigEntry[Any]) -> None:
     """Wait until a play of a movie has what the server knows of it."""
     for _ in range(300):

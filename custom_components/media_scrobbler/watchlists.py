@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from itertools import batched
 from typing import NamedTuple
 
@@ -129,7 +130,7 @@ class Watchlists:
         now = dt_util.utcnow()
 
         def update(item: WatchlistItem) -> WatchlistItem:
-            item = _renamed(viewer, item, text)
+            item = _renamed(viewer, item, text, now)
             if done == (item.done_at is not None):
                 return item
             return replace(item, done_at=now) if done else wanted_again(item, now)
@@ -478,9 +479,11 @@ def _replaced(
     return tuple(change(item) if item.uid == uid else item for item in items)
 
 
-def _renamed(viewer: Viewer, item: WatchlistItem, text: str) -> WatchlistItem:
+def _renamed(
+    viewer: Viewer, item: WatchlistItem, text: str, now: datetime
+) -> WatchlistItem:
     try:
-        new = renamed(item, text)
+        new = renamed(item, text, now)
     except ValueError as err:
         raise _invalid("watchlist_no_title") from err
     twin = _twin(viewer, new) if new is not item else None

@@ -23,6 +23,7 @@ from custom_components.media_scrobbler.domain.watchlist import (
 from .test_properties import BOUNDED
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LATER = datetime(2026, 11, 20, 18, tzinfo=UTC)
 FILM = Title(
     media_type=MediaType.MOVIE,
     title="The Salt Road",
@@ -79,7 +80,7 @@ def test_what_is_not_a_title(text: str) -> None:
     with pytest.raises(ValueError, match="title is"):
         typed_title(text)
     with pytest.raises(ValueError, match="title is"):
-        renamed(item(FILM), text)
+        renamed(item(FILM), text, NOON)
 
 
 @BOUNDED
@@ -96,7 +97,7 @@ def test_what_a_list_shows_can_be_typed(text: str) -> None:
     shown = label(item(title))
 
     assert typed_title(shown) == title
-    assert renamed(item(title), shown) == item(title)
+    assert renamed(item(title), shown, LATER) == item(title)
 
 
 def test_what_a_list_shows() -> None:
@@ -117,15 +118,17 @@ def test_what_a_list_shows() -> None:
 def test_a_name_that_says_the_same_is_another_spelling(text: str, name: str) -> None:
     there = item(FILM, poster="https://example.com/1.jpg", announced_at=NOON)
 
-    assert renamed(there, text) == replace(there, title=replace(FILM, title=name))
+    assert renamed(there, text, LATER) == replace(
+        there, title=replace(FILM, title=name)
+    )
 
 
 def test_what_a_list_shows_changes_nothing_even_where_it_reads_otherwise() -> None:
     nameless = item(replace(FILM, title=None))
     bracketed = item(replace(FILM, title="The Salt Road (2019)", year=None))
 
-    assert renamed(nameless, "tmdb 918273") is nameless
-    assert renamed(bracketed, "The Salt Road (2019) ") is bracketed
+    assert renamed(nameless, "tmdb 918273", LATER) is nameless
+    assert renamed(bracketed, "The Salt Road (2019) ", LATER) is bracketed
 
 
 @pytest.mark.parametrize("text", ["The Salt Road", "The Salt Road (2020)", "Salt"])
@@ -137,7 +140,7 @@ def test_another_name_is_another_title(text: str) -> None:
         done_at=NOON,
     )
 
-    assert renamed(there, text) == typed(text, done_at=NOON)
+    assert renamed(there, text, LATER) == typed(text, done_at=NOON, added_at=LATER)
 
 
 def test_what_is_typed_may_be_a_movie_or_a_show() -> None:

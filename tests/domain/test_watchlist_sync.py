@@ -409,7 +409,7 @@ def test_what_is_here_twice_stays_so() -> None:
 def test_a_year_that_was_taken_away() -> None:
     lists = Lists(there=[catalogued(2)], both_ways=True)
     lists.run()
-    lists.here = (renamed(lists.here[0], "Film 2"),)
+    lists.here = (renamed(lists.here[0], "Film 2", NOON),)
 
     assert changes(lists.run()) == (0, 0, 0, 0)
 
@@ -462,7 +462,7 @@ def test_what_was_renamed_is_another_title(both_ways: bool) -> None:
     lists = Lists(there=[entry(1), entry(2)], both_ways=both_ways)
     lists.run()
     lists.here = tuple(
-        renamed(item, "Low Water") if item.uid == "new 0" else item
+        renamed(item, "Low Water", NOON) if item.uid == "new 0" else item
         for item in lists.here
     )
 
@@ -476,7 +476,7 @@ def test_what_was_renamed_is_another_title(both_ways: bool) -> None:
 def test_what_was_renamed_to_something_that_is_there() -> None:
     lists = Lists(there=[entry(1)], both_ways=True)
     lists.run()
-    lists.here = (renamed(lists.here[0], "Film 2 (2002)"),)
+    lists.here = (renamed(lists.here[0], "Film 2 (2002)", NOON),)
     lists.there.insert(0, entry(2))
 
     done = lists.run()
@@ -670,7 +670,7 @@ def perform(lists: Lists, deed: str, number: int, uids: Iterable[str]) -> None:
             done_at = NOON if deed == "do" else None
             items[items.index(item)] = replace(item, done_at=done_at)
         case "rename":
-            items[items.index(item)] = renamed(item, f"Film {number % WORKS}")
+            items[items.index(item)] = renamed(item, f"Film {number % WORKS}", NOON)
         case "move":
             items = list(moved(lists.here, item.uid, items[-1].uid))
     lists.here = tuple(items)

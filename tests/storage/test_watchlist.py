@@ -134,7 +134,7 @@ async def test_what_has_changed_is_found_as_it_is_now(watchlist: Watchlist) -> N
     await watchlist.async_change(to(typed("Low Water (2020)"), item(1), item(2)))
 
     await watchlist.async_change(
-        lambda items: [completed(items[0], show), renamed(items[1], "Fog Signal")]
+        lambda items: [completed(items[0], show), renamed(items[1], "Fog Signal", NOON)]
     )
 
     assert watchlist.find(film) is None

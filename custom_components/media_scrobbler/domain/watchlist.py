@@ -62,11 +62,12 @@ def label(item: WatchlistItem) -> str:
     return next((f"{source} {id_}" for source, id_ in item.title.ids.items()), item.uid)
 
 
-def renamed(item: WatchlistItem, text: str) -> WatchlistItem:
+def renamed(item: WatchlistItem, text: str, now: datetime) -> WatchlistItem:
     """Return an item after its text was edited; raises ValueError as `typed_title` does.
 
     Where the text says the same as before, at most the spelling of the name is another.
-    Otherwise it is another title in the same place, of which nothing else is known.
+    Otherwise it is another title in the same place, wanted from now on, of which nothing
+    else is known.
     """
     if text.strip() == label(item):
         return item
@@ -76,7 +77,7 @@ def renamed(item: WatchlistItem, text: str) -> WatchlistItem:
     return WatchlistItem(
         uid=item.uid,
         title=title,
-        added_at=item.added_at,
+        added_at=now,
         origin=Origin.MANUAL,
         kind_is_guessed=True,
         done_at=item.done_at,
