@@ -18,6 +18,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import pytest
 
+from custom_components.media_scrobbler import inbox
 from custom_components.media_scrobbler.const import DOMAIN
 from custom_components.media_scrobbler.jellyfin import history as jellyfin_history
 from custom_components.media_scrobbler.plex import history as plex_history
@@ -201,6 +202,107 @@ async def test_unlinked_account(
     assert await times_of(hass, "bob") == [THEN + timedelta(days=1), THEN]
     assert events == []
     assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+
+
+async def test_much_waits_for_a_viewer(
+    hass: HomeAssistant, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only so much is kept, and nobody is offered of whom nothing could be."""
+    await signed_in(hass, home, "alice")
+    for number, title in enumerate(TITLES):
+        know(home, "bob", title, THEN + timedelta(days=number))
+    monkeypatch.setattr(inbox, "MAX_HELD", 0)
+    assert await call(hass, "import_history") == NOTHING | {"ignored": 5}
+    assert hass.config_entries.flow.async_progress() == []
+    monkeypatch.setattr(inbox, "MAX_HELD", 2)
+    assert await call(hass, "import_history") == NOTHING | {"held": 2, "ignored": 3}
+    await until(hass, hass.config_entries.flow.async_progress)
+
+
+async def test_marked_from_here(hass: HomeAssistant, household: Household) -> None:
+    """What was marked for one viewer is no play of another who shares the account."""
+    await household.follow(household.at_jellyfin())
+    bob = viewer(hass, "bob")
+    accounts = [*bob.data["accounts"], household.at_jellyfin()]
+    hass.config_entries.async_update_entry(bob, data={**bob.data, "accounts": accounts})
+    await hass.async_block_till_done()
+    await household.add_play(THE_SALT_ROAD, watched_at=THEN.isoformat())
+    await household.until_marked(THE_SALT_ROAD)
+    # What is watched with the account is everybody's who shares it.
+    await household.watch_on_jellyfin(PAPER_ORCHARD)
+    know(household.jellyfin, "alice", LOW_WATER, THEN)
+    await call(hass, "import_history", server=household.jellyfin_entry.entry_id)
+    assert await household.titles("alice") == [
+        "Low Water",
+        "Paper Orchard",
+        "The Salt Road",
+    ]
+    assert await household.titles("bob") == ["Low Water", "Paper Orchard"]
+
+
+async def test_nobody_watches_with_it(
+    hass: HomeAssistant, household: Household
+) -> None:
+    """Of a viewer without accounts on a server, nothing is asked there."""
+    bob = viewer(hass, "bob")
+    hass.config_entries.async_update_entry(bob, data={**bob.data, "accounts": []})
+    await hass.async_block_till_done()
+    know(household.plex, "bob", THE_SALT_ROAD, THEN)
+    assert await call(hass, "import_history", viewer=bob.entry_id) == NOTHING
+    assert histories(household.plex) == histories(household.jellyfin) == 0
+
+
+async def test_another_item_by_now(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """What the library has by an id that was given anew says nothing of what was watched."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "bob")
+    await call(hass, "scan_library")
+    server = plex_at_home.server
+    bob = server.account_id(plex_at_home.user("bob"))
+    entry = {
+        "type": "episode",
+        "ratingKey": home.key(LOW_WATER),
+        "grandparentTitle": "Ebb and Flow",
+        "parentIndex": 7,
+        "index": 9,
+        "title": "Neap Tide",
+        "accountID": bob,
+        "viewedAt": int(THEN.timestamp()),
+    }
+    container = {"size": 1, "totalSize": 1, "Metadata": [entry]}
+    with home.faults.answer(
+        json.dumps({"MediaContainer": container}),
+        path=path_of(home),
+        content_type="application/json",
+    ):
+        assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    assert (play["show"], play["season"], play["episode"]) == ("Ebb and Flow", 7, 9)
+    assert "ids" not in play and "show_ids" not in play
+    know(home, "bob", LOW_WATER, THEN)
+    assert (await call(hass, "import_history"))["recorded"] == 1
+
+
+async def test_server_is_removed_meanwhile(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """Nothing is left behind of what its accounts have watched."""
+    home = PlexHome(plex_at_home)
+    entry = await home.sign_in(hass, "alice", pasted=True)
+    await call(hass, "scan_library")
+    await quiet(hass, home.log)
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    before = histories(home)
+    with home.faults.slow(0.3, path=path_of(home)):
+        running = asyncio.create_task(call(hass, "import_history"))
+        await asked(home, before + 1)
+        await hass.config_entries.async_remove(entry.entry_id)
+        response = await running
+    assert response == NOTHING | {"ignored": 1}
+    assert hass.config_entries.flow.async_progress() == []
+    assert not [name for name in Disk.of(hass).names() if name.startswith("inbox.")]
 
 
 async def test_one_viewer(

@@ -224,6 +224,10 @@ class Recorder:
         outcomes: Counter[Outcome] = Counter()
         credited = self.credited(account)
         viewers = credited if only is None else (only,)
+        if not credited and account.server_id not in self._servers:
+            # The server was removed meanwhile, and what waits goes with it.
+            outcomes[Outcome.IGNORED] += len(reports)
+            return outcomes
         if not credited and only is None:
             held = [report for report in reports if is_identified(report.title)]
             taken = await self.inbox.async_take(account, held, add=True)
@@ -254,8 +258,7 @@ class Recorder:
     def _note_active(self, account: Account) -> None:
         """Offer an account that something has been played with."""
         noted = self.accounts.note(account.server_id, Party(account.id))
-        if noted is not None:
-            self._on_active(noted)
+        self._on_active(noted or account)
 
     # Accounts that are nobody's yet
 

@@ -86,9 +86,10 @@ class Dismissed:
         """
         await self.async_load()
         self._add(play)
-        if (written := self._writer.save()) is not None:
-            with suppress(StorageWriteError):
-                await written
+        written = self._writer.save()
+        assert written is not None
+        with suppress(StorageWriteError):
+            await written
 
     def has(self, report: Report) -> bool:
         """Return whether a report is of a viewing that has been dismissed."""
