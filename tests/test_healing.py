@@ -680,6 +680,26 @@ async def test_disk_is_full(
     assert await titles_of(hass, "bob") == ["The Salt Road"]
 
 
+async def test_disk_is_full_for_what_is_known(
+    hass: HomeAssistant, plex: PlexHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server adds to a play is written later, and nothing is recorded again."""
+    monkeypatch.setattr(writer, "RETRY_DELAYS", (0.01,))
+    await watch(plex, "bob", THE_SALT_ROAD)
+    silence(plex)
+    await watch(plex, "bob", LOW_WATER)
+    with Disk.of(hass).full():
+        await look(hass)
+        assert viewer(hass, "bob").runtime_data.failing
+    await until(hass, lambda: not viewer(hass, "bob").runtime_data.failing)
+    await look(hass)
+    episode, movie = sorted(
+        await plays_of(hass, viewer(hass, "bob")), key=lambda play: play["media_type"]
+    )
+    assert sources(movie) == ["webhook", "server_history"]
+    assert sources(episode) == ["server_history"]
+
+
 async def test_odd_entries(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
 ) -> None:
@@ -809,6 +829,23 @@ async def test_clock_was_wrong(
     silence(home)
     await watch(home, "bob", THE_SALT_ROAD)
     hass, _ = await restart()
+    await looked(hass)
+    assert await titles_of(hass, "bob") == ["The Salt Road"]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_clock_was_wrong_when_it_was_set_up(
+    hass: HomeAssistant, home: Home, address: str, freezer: FrozenDateTimeFactory
+) -> None:
+    """A server that is yet to be set up is asked for what was completed lately."""
+    now = datetime.now(UTC)
+    freezer.move_to(now + timedelta(days=3))
+    await signed_in(hass, home, "bob")
+    freezer.move_to(now)
+    silence(home)
+    await watch(home, "bob", THE_SALT_ROAD)
+    # The timers' clock has been moved as well.
+    await later(hass, days=4)
     await looked(hass)
     assert await titles_of(hass, "bob") == ["The Salt Road"]
 

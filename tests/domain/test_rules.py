@@ -15,6 +15,7 @@ from custom_components.media_scrobbler.domain.rules import (
     LATEST_CLOCK_AHEAD,
     UNKNOWN_DURATION_WINDOW,
     believed_time,
+    clock_ahead,
     is_identified,
     merge,
     refusal,
@@ -136,3 +137,25 @@ def test_is_identified(title: Title, identified: bool) -> None:
 )
 def test_believed_time(claimed: datetime | None, believed: datetime) -> None:
     assert believed_time(claimed, NOW) == believed
+
+
+@pytest.mark.parametrize(
+    ("date", "ahead"),
+    [
+        pytest.param("Fri, 20 Nov 2026 23:15:00 GMT", timedelta(hours=3), id="ahead"),
+        pytest.param(
+            "Fri, 20 Nov 2026 20:05:00 GMT", -timedelta(minutes=10), id="behind"
+        ),
+        pytest.param("Fri, 20 Nov 2026 20:19:00 GMT", timedelta(), id="a little"),
+        pytest.param("Fri, 20 Nov 2026 21:15:00 +0100", timedelta(), id="another zone"),
+        pytest.param(
+            "Fri, 20 Nov 2026 21:15:00 -0000", timedelta(hours=1), id="no zone"
+        ),
+        pytest.param("now", timedelta(), id="nonsense"),
+        pytest.param("Fri, 32 Nov 2026 20:15:00 GMT", timedelta(), id="no such day"),
+        pytest.param("", timedelta(), id="empty"),
+        pytest.param(None, timedelta(), id="none"),
+    ],
+)
+def test_clock_ahead(date: str | None, ahead: timedelta) -> None:
+    assert clock_ahead(date, NOW) == ahead
