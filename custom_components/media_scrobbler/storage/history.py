@@ -5,9 +5,9 @@ change to it rewrites that one file. A part is capped; a month continues in a fu
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import batched, groupby
@@ -26,8 +26,9 @@ from ..const import DOMAIN
 from ..domain.play import Certainty, Play, Report, Source
 from ..domain.rules import merge, viewing_gap
 from ..domain.title import Title, combine, same_title
-from .codec import play_from_dict, play_to_dict
+from .codec import play_from_dict
 from .index import PlayIndex
+from .part import Part
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import Writer
 
@@ -83,58 +84,6 @@ class Taken:
     saved: asyncio.Future[None] | None = None
 
 
-@dataclass(slots=True)
-class _Part:
-    """One file. `plays` is None while it is not in memory; values are JSON."""
-
-    number: int
-    name: str
-    plays: dict[str, bytes] | None = None
-    size: int = 0
-    unreadable: str | None = None
-    writer: Writer | None = None
-    earliest: float = float("inf")
-    latest: float = float("-inf")
-    decoded: dict[str, Play] = field(default_factory=dict)
-    """Plays as they were decoded, for as long as many reports are looked at."""
-
-    @property
-    def month(self) -> str:
-        return self.name[:7]
-
-    def put(self, play: Play) -> None:
-        """Add or replace a play; the part must be in memory."""
-        assert self.plays is not None
-        raw = orjson.dumps(play_to_dict(play))
-        self.size += len(raw) - len(self.plays.get(play.id, b""))
-        self.plays[play.id] = raw
-        if self.decoded:
-            self.decoded[play.id] = play
-        self.span(play)
-
-    def remove(self, play_id: str) -> None:
-        """Take a play out; the part must be in memory."""
-        assert self.plays is not None
-        self.size -= len(self.plays.pop(play_id))
-        self.decoded.pop(play_id, None)
-
-    def all_plays(self) -> Collection[Play]:
-        """Return the plays; the part must be in memory."""
-        if not self.decoded:
-            assert self.plays is not None
-            self.decoded = {
-                play_id: play_from_dict(orjson.loads(raw))
-                for play_id, raw in self.plays.items()
-            }
-        return self.decoded.values()
-
-    def span(self, play: Play) -> None:
-        """Widen the time that the part covers."""
-        moment = play.watched_at.timestamp()
-        self.earliest = min(self.earliest, moment)
-        self.latest = max(self.latest, moment)
-
-
 class History:
     """The plays of one viewer, or of one account that is nobody's yet."""
 
@@ -154,8 +103,8 @@ class History:
         self._key = key
         self._on_trouble = on_trouble
         self._migrate = migrate
-        self._parts: list[_Part] = []
-        self._months: dict[str, list[_Part]] = {}
+        self._parts: list[Part] = []
+        self._months: dict[str, list[Part]] = {}
         self._index = PlayIndex(dt_util.get_default_time_zone())
         self._lock = asyncio.Lock()
         self._loading: asyncio.Task[None] | None = None
@@ -236,7 +185,7 @@ class History:
         if self.unreadable:
             self._on_trouble()
 
-    def _read_all(self) -> tuple[list[_Part], PlayIndex, Play | None]:
+    def _read_all(self) -> tuple[list[Part], PlayIndex, Play | None]:
         """Read every part, in the executor; only the index stays in memory."""
         folder = Path(self._hass.config.path(STORAGE_DIR))
         prefix = f"{DOMAIN}.{self._key}."
@@ -246,10 +195,10 @@ class History:
             if path.name.startswith(prefix)
         )
         index = PlayIndex(dt_util.get_default_time_zone())
-        parts: list[_Part] = []
+        parts: list[Part] = []
         last: Play | None = None
         for name in sorted(name for name in names if _PART_NAME.fullmatch(name)):
-            part = _Part(len(parts), name)
+            part = Part(len(parts), name)
             parts.append(part)
             try:
                 plays = self._read_part(part)
@@ -262,7 +211,7 @@ class History:
                 last = latest
         return parts, index, last
 
-    def _read_part(self, part: _Part) -> list[Play]:
+    def _read_part(self, part: Part) -> list[Play]:
         """Read a part's plays, in the executor; raises UnreadableStoreError."""
         stored = self._store(part).read() or {"plays": []}
         try:
@@ -270,7 +219,7 @@ class History:
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise UnreadableStoreError(f"a play is damaged: {err!r}") from err
 
-    async def _open(self, part: _Part) -> dict[str, bytes]:
+    async def _open(self, part: Part) -> dict[str, bytes]:
         """Bring a part into memory, with the lock held; raises UnreadableStoreError."""
         if part.plays is None:
             plays = await self._hass.async_add_executor_job(self._read_part, part)
@@ -332,7 +281,7 @@ class History:
         await self.async_load()
         taken: list[Taken] = []
         for some in batched(reports, TAKEN_AT_ONCE, strict=False):
-            found: list[tuple[Finding, Play | None, _Part | None]] = []
+            found: list[tuple[Finding, Play | None, Part | None]] = []
             async with self._lock:
                 self._check()
                 try:
@@ -359,7 +308,7 @@ class History:
 
     async def _take(
         self, report: Report, *, add: bool
-    ) -> tuple[Finding, Play | None, _Part | None]:
+    ) -> tuple[Finding, Play | None, Part | None]:
         """Take a report; returns the part that has changed as well."""
         title, watched_at, source = report.title, report.watched_at, report.source
         known = await self._find_viewing(title, watched_at, source)
@@ -381,7 +330,7 @@ class History:
 
     async def _add(
         self, title: Title, watched_at: datetime, source: Source
-    ) -> tuple[_Part, Play]:
+    ) -> tuple[Part, Play]:
         """Add a play, which has yet to be written."""
         play = Play(
             # The time that an id can tell begins in 1970.
@@ -398,11 +347,11 @@ class History:
 
     def _merge(
         self,
-        known: tuple[_Part, Play],
+        known: tuple[Part, Play],
         title: Title,
         watched_at: datetime,
         source: Source,
-    ) -> tuple[_Part, Play, bool]:
+    ) -> tuple[Part, Play, bool]:
         """Merge a report into a play; returns whether that has yet to be written."""
         part, old = known
         play = merge(old, title, watched_at, source)
@@ -537,9 +486,9 @@ class History:
         watched_at: datetime,
         source: Source,
         besides: str | None = None,
-    ) -> tuple[_Part, Play] | None:
+    ) -> tuple[Part, Play] | None:
         """Return the play that is the same viewing, and the part that holds it."""
-        best: tuple[_Part, Play] | None = None
+        best: tuple[Part, Play] | None = None
         nearest: timedelta | None = None
         viewings = self._index.viewings(title, watched_at, source)
         for number, moments in viewings.items():
@@ -563,7 +512,7 @@ class History:
                     best, nearest = (part, play), gap
         return best
 
-    async def _open_part_for(self, watched_at: datetime) -> _Part:
+    async def _open_part_for(self, watched_at: datetime) -> Part:
         """Return the part that takes a new play of this time."""
         month = _month_of(watched_at)
         parts = self._months.setdefault(month, [])
@@ -580,12 +529,12 @@ class History:
         name = month
         if parts:
             name += f".{max(int(part.name[8:] or 0) for part in parts) + 1:04}"
-        part = _Part(len(self._parts), name, plays={})
+        part = Part(len(self._parts), name, plays={})
         self._parts.append(part)
         parts.append(part)
         return part
 
-    async def _part_of(self, play_id: str) -> _Part:
+    async def _part_of(self, play_id: str) -> Part:
         """Return the part that holds a play, the likeliest first; raises KeyError."""
         for part in self._parts:
             if part.plays is not None and play_id in part.plays:
@@ -608,7 +557,7 @@ class History:
 
     # Writing
 
-    def _writer(self, part: _Part) -> Writer:
+    def _writer(self, part: Part) -> Writer:
         if part.writer is None:
             part.writer = Writer(
                 self._hass,
@@ -625,7 +574,7 @@ class History:
     def _writers(self) -> list[Writer]:
         return [part.writer for part in self._parts if part.writer is not None]
 
-    def _store(self, part: _Part) -> ConfirmingStore:
+    def _store(self, part: Part) -> ConfirmingStore:
         return ConfirmingStore(
             self._hass,
             f"{self._key}.{part.name}",
@@ -679,7 +628,7 @@ class History:
 
         return await self._hass.async_add_executor_job(search)
 
-    def _search_file(self, part: _Part, needle: str | None) -> list[Play]:
+    def _search_file(self, part: Part, needle: str | None) -> list[Play]:
         """Read a file's plays unless the needle is nowhere in it."""
         if needle is not None and needle.isprintable() and not {*needle} & {*'"\\'}:
             # Other characters stand in a file as they are.
@@ -728,7 +677,7 @@ def _yield_to_loop() -> None:
     time.sleep(0)
 
 
-def _index(part: _Part, plays: list[Play], index: PlayIndex) -> Play | None:
+def _index(part: Part, plays: list[Play], index: PlayIndex) -> Play | None:
     """Index the plays of a part and return the latest."""
     for play in plays:
         index.add(play, part.number)
