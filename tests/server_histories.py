@@ -12,6 +12,7 @@ from .common import plays_of
 from .signed_in import Home, JellyfinHome, PlexHome, later, quiet, until, viewer
 from .simulators.catalogue import Playable
 from .simulators.jellyfin import JellyfinUser
+from .simulators.stand_in import StandIn
 
 LOOK = "media_scrobbler healing"
 
@@ -132,3 +133,11 @@ async def eventually(
             return plays
         await asyncio.sleep(0.01)
     raise AssertionError(f"{plays} never become what they should be")
+
+
+def stand_in_of(home: Home) -> StandIn:
+    """Return what answers for a server."""
+    if isinstance(home, PlexHome):
+        return home.plex.server
+    assert isinstance(home, JellyfinHome)
+    return home.server

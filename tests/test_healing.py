@@ -33,6 +33,7 @@ from .server_histories import (
     signed_in,
     silence,
     sources,
+    stand_in_of,
     times_of,
     titles_of,
     watch,
@@ -50,7 +51,6 @@ from .simulators.catalogue import (
 from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
-from .simulators.stand_in import StandIn
 from .storage.common import Disk
 
 BOB = JellyfinUser.named("bob")
@@ -80,14 +80,6 @@ async def jellyfin(
     home = JellyfinHome(jellyfin_at_home)
     await signed_in(hass, home, "alice", "bob")
     return home
-
-
-def stand_in_of(home: Home) -> StandIn:
-    """Return what answers for a server."""
-    if isinstance(home, PlexHome):
-        return home.plex.server
-    assert isinstance(home, JellyfinHome)
-    return home.server
 
 
 # What is missing

@@ -36,6 +36,7 @@ from .server_histories import (
     know,
     signed_in,
     sources,
+    stand_in_of,
     times_of,
     titles_of,
     watch,
@@ -602,6 +603,22 @@ async def test_half_way(
         "merged": recorded,
     }
     assert len(await titles_of(hass, "bob")) == len(TITLES)
+
+
+@pytest.mark.parametrize("hours", [3, 24 * 400])
+async def test_clock_is_wrong(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any], hours: int
+) -> None:
+    """Nothing is recorded at a wrong time, to be there once more at the right one."""
+    server = stand_in_of(home)
+    await call(hass, "scan_library")
+    know(home, "bob", THE_SALT_ROAD, THEN)
+    server.clock_ahead = timedelta(hours=hours)
+    assert await failure(hass) == "clock_wrong"
+    assert await titles_of(hass, "bob") == []
+    server.clock_ahead = timedelta()
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 1}
+    assert await times_of(hass, "bob") == [THEN]
 
 
 async def test_token_revoked(

@@ -122,6 +122,7 @@ class ServerHistory:
                 pages = self.async_reports(accounts, since, SourceKind.IMPORT)
                 with collected_by_hand:
                     async for page, useless in pages:
+                        self._assert_clock_is_right()
                         outcomes[Outcome.IGNORED] += useless
                         for account, reports in page:
                             credited = self._recorder.credited(account)
@@ -141,6 +142,22 @@ class ServerHistory:
                 for each in viewers:
                     await each.async_imported()
             return outcomes
+
+    def _assert_clock_is_right(self) -> None:
+        """Raise HomeAssistantError if the server's clock is wrong, or ours.
+
+        How wrong it was in the past nobody knows, and with other times everything would be
+        imported again once it is right.
+        """
+        if error := self._client.clock_error:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="clock_wrong",
+                translation_placeholders={
+                    "server": self._server.entry.title,
+                    "minutes": str(round(abs(error).total_seconds() / 60)),
+                },
+            )
 
     def _time(self, watched_at: datetime) -> datetime:
         """Return when something was watched, by the clock that webhooks are recorded by."""
