@@ -563,15 +563,7 @@ async def test_leaves_what_is_not_recorded(
     """That a movie is in no history says nothing where movies are not recorded."""
     await choose(hass, alice, unfollowing=[key(server, ALICE)])
     result = await viewer_settings(hass, alice)
-    await answer(
-        hass,
-        result,
-        media_types=["episode"],
-        check_off=True,
-        import_interval=0,
-        both_ways=False,
-        also_for=[],
-    )
+    await answer(hass, result, media_types=["episode"])
     seen(jellyfin, ALICE, THE_SALT_ROAD, LOW_WATER)
     assert await sync(hass, allow_mass_unwatch=True) == counts(
         marked_unwatched=1, unchanged=4
