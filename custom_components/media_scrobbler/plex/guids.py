@@ -41,9 +41,12 @@ LIVE_TV_SCHEME = "tv.plex.xmltv"
 TRAILER_SCHEMES = ("iva", "prerolls", "cinematrailer")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Guid:
-    """What a GUID says: ids of the title, ids of its show, and its numbers."""
+    """What a GUID says: ids of the title, ids of its show, and its numbers.
+
+    Not frozen, which takes twice as long to make: every item of a library has several.
+    """
 
     ids: Ids = field(default_factory=dict)
     show_ids: Ids = field(default_factory=dict)

@@ -64,8 +64,7 @@ class Part:
         """Return the name that the titles give the file, in this version of its form."""
         assert self.titles is not None
         digest = sha256(f"{VERSION}.{MINOR_VERSION}".encode())
-        for raw in self.titles.values():
-            digest.update(raw)
+        digest.update(b"".join(self.titles.values()))
         section = "new" if self.section is None else self.section
         if not _FILE_NAME.fullmatch(section):
             section = sha256(section.encode()).hexdigest()[:16]
