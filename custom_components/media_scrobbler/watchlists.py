@@ -432,9 +432,9 @@ class Watchlists:
                 for show in library.find(title)
                 for row in library.index.rows_of_show(show)
             ]
-            titles = await library.async_titles(episodes)
-            for some in batched(titles.values(), AT_ONCE, strict=False):
-                for title in some:
+            # Of most shows that are wanted, the first episode tells that it is not over.
+            for some in (episodes[:1], *batched(episodes[1:], AT_ONCE, strict=False)):
+                for title in (await library.async_titles(some)).values():
                     if title.season == _SPECIALS:
                         continue
                     if not (of_episode := viewer.history.index.times(title)):

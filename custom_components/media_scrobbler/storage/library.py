@@ -25,6 +25,7 @@ from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.storage import STORAGE_DIR
 import orjson
 
+from ..collector import collected_by_hand
 from ..const import DOMAIN
 from ..domain.library import Section
 from ..domain.title import MediaType, Title
@@ -190,7 +191,8 @@ class Library:
     async def _async_load(self) -> None:
         async with self._lock:
             try:
-                contents = await self._hass.async_add_executor_job(self._read)
+                with collected_by_hand:
+                    contents = await self._hass.async_add_executor_job(self._read)
             except UnreadableStoreError as err:
                 self._unreadable = True
                 _LOGGER.warning(
