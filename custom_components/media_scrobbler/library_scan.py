@@ -81,17 +81,15 @@ class LibraryScanner:
         self._listener = listener
         self._task: asyncio.Task[ScanResult] | None = None
         self._reading: asyncio.Task[LibraryScan] | None = None
-        self._ended: ScanState | None = None
+        self._state: ScanState | None = None
         self._read = 0
         self._expected = 0
 
     @property
     def state(self) -> ScanState:
         """Return what has become of the last scan."""
-        if self.running:
-            return ScanState.SCANNING
-        if self._ended is not None:
-            return self._ended
+        if self._state is not None:
+            return self._state
         if self._server.library.scanned_at is None:
             return ScanState.NOT_SCANNED
         return ScanState.COMPLETE
@@ -99,7 +97,7 @@ class LibraryScanner:
     @property
     def running(self) -> bool:
         """Return whether a scan is under way."""
-        return self._task is not None and not self._task.done()
+        return self._state is ScanState.SCANNING
 
     @property
     def progress(self) -> float | None:
@@ -136,7 +134,7 @@ class LibraryScanner:
 
         Raises HomeAssistantError where the server cannot be asked.
         """
-        if self._task is not None and not self._task.done():
+        if self._task is not None and self.running:
             return self._task
         if (connection := self._server.connection) is None:
             raise HomeAssistantError(
@@ -145,6 +143,7 @@ class LibraryScanner:
                 translation_placeholders={"server": self._server.entry.title},
             )
         self._read = self._expected = 0
+        self._state = ScanState.SCANNING
         # Only the reading ends with the entry, and when it is cancelled: once all is read,
         # the library changes and everybody is told of that.
         self._reading = self._server.entry.async_create_background_task(
@@ -182,21 +181,21 @@ class LibraryScanner:
         self.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
-        self._ended = None
+        self._state = None
 
     @callback
     def _done(self, task: asyncio.Task[ScanResult]) -> None:
         if task.cancelled():
-            self._ended = ScanState.CANCELLED
+            self._state = ScanState.CANCELLED
         elif (err := task.exception()) is not None:
-            self._ended = ScanState.FAILED
+            self._state = ScanState.FAILED
             _LOGGER.warning(
                 "The library of %s could not be scanned: %s",
                 self._server.entry.title,
                 err,
             )
         else:
-            self._ended = None
+            self._state = None
         self._server.updates.send()
 
     async def _async_scan(self, reading: asyncio.Task[LibraryScan]) -> ScanResult:
