@@ -109,28 +109,15 @@ class ServerHistory:
         stays.
         """
         async with self._importing:
-            outcomes: Counter[Outcome] = Counter()
             accounts = self._recorder.accounts_of(self._server, viewer)
             if not accounts:
-                return outcomes
+                return Counter()
             await self._server.library.async_load()
             if self._server.library.scanned_at is None:
                 # Or every title would have to be asked for by itself.
                 await self._server.scanner.async_scan()
-            viewers: set[Viewer] = set()
             try:
-                pages = self.async_reports(accounts, since, SourceKind.IMPORT)
-                with collected_by_hand:
-                    async for page, useless in pages:
-                        self._assert_clock_is_right()
-                        outcomes[Outcome.IGNORED] += useless
-                        for account, reports in page:
-                            credited = self._recorder.credited(account)
-                            viewers.update((viewer,) if viewer else credited)
-                            outcomes += await self._recorder.async_import(
-                                account, reports, viewer
-                            )
-                        collected_by_hand.collect()
+                return await self._async_import_all(accounts, viewer, since)
             except MediaServerError as err:
                 connection = self._server.connection
                 if isinstance(err, SignInError) and connection is not None:
@@ -138,10 +125,34 @@ class ServerHistory:
                 raise HomeAssistantError(
                     translation_domain=DOMAIN, translation_key=err.reason
                 ) from err
-            finally:
-                for each in viewers:
-                    await each.async_imported()
-            return outcomes
+
+    async def _async_import_all(
+        self,
+        accounts: Collection[Account],
+        viewer: Viewer | None,
+        since: datetime | None,
+    ) -> Counter[Outcome]:
+        """Record page by page, and tell those whose histories have changed at the end."""
+        outcomes: Counter[Outcome] = Counter()
+        viewers: set[Viewer] = set()
+        try:
+            with collected_by_hand:
+                async for page, useless in self.async_reports(
+                    accounts, since, SourceKind.IMPORT
+                ):
+                    self._assert_clock_is_right()
+                    outcomes[Outcome.IGNORED] += useless
+                    for account, reports in page:
+                        credited = self._recorder.credited(account)
+                        viewers.update((viewer,) if viewer else credited)
+                        outcomes += await self._recorder.async_import(
+                            account, reports, viewer
+                        )
+                    collected_by_hand.collect()
+        finally:
+            for each in viewers:
+                await each.async_imported()
+        return outcomes
 
     def _assert_clock_is_right(self) -> None:
         """Raise HomeAssistantError if the server's clock is wrong, or ours.
