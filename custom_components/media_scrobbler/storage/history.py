@@ -27,8 +27,8 @@ from ..domain.play import Certainty, Play, Report, Source
 from ..domain.rules import merge, viewing_gap
 from ..domain.title import Title, combine, same_title
 from .codec import play_from_dict
+from .history_part import Part
 from .index import PlayIndex
-from .part import Part
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 from .writer import Writer
 
