@@ -14,7 +14,7 @@ from .following import AT_ONCE
 from .storage.library import with_show
 from .storage.library_index import item_id
 from .storage.outbox import Outbox
-from .viewer import Viewer
+from .viewer import Viewer, linked_viewers
 
 MASS = 10
 """Unasked, no more than one in so many items that show as watched is unmarked."""
@@ -61,9 +61,7 @@ class Account:
     @property
     def viewers(self) -> list[Viewer]:
         """Return who is linked to it."""
-        return [
-            viewer for viewer in self.everybody.values() if self.key in viewer.accounts
-        ]
+        return linked_viewers(self.everybody.values(), self.key)
 
     @property
     def marking(self) -> list[Viewer]:

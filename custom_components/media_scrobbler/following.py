@@ -19,7 +19,7 @@ from .echoes import Echoes
 from .issues import async_note_cannot_mark
 from .server import Server
 from .storage.outbox import Change, Held
-from .viewer import Viewer
+from .viewer import Viewer, linked_viewers
 
 FOLLOWED = (MediaType.MOVIE, MediaType.EPISODE)
 """The kinds of title that servers are told of."""
@@ -90,7 +90,7 @@ class Following:
         An account that several viewers share shows what any of them has watched.
         """
         key = _key(server, change.account)
-        linked = [viewer for viewer in self._viewers.values() if key in viewer.accounts]
+        linked = linked_viewers(self._viewers.values(), key)
         for viewer in linked:
             await viewer.history.async_load()
         times = [

@@ -74,6 +74,11 @@ class HistoryListener(Protocol):
         """Hear that there are plays of which nothing has been said one by one."""
 
 
+def linked_viewers(viewers: Iterable[Viewer], key: str) -> list[Viewer]:
+    """Return who of some viewers watches with an account, by its key."""
+    return [viewer for viewer in viewers if key in viewer.accounts]
+
+
 class Viewer:
     """A person with a watch history, ratings and a watchlist.
 
