@@ -12,6 +12,8 @@ from custom_components.media_scrobbler.const import DOMAIN
 from .common import answer, start_flow
 from .conftest import Restart
 from .signed_in import Home, JellyfinHome, PlexHome, later, quiet, until
+from .simulators.catalogue import SLOW_FERRY
+from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
 
@@ -144,6 +146,34 @@ async def test_no_address(hass: HomeAssistant, home: Home, address: str) -> None
     await hass.config.async_update(internal_url=address)
     await until(hass, lambda: home.webhooks == [ours(entry, address)])
     await until(hass, lambda: issue(hass, entry) is None)
+
+
+async def test_everybody_is_told_of(
+    hass: HomeAssistant, jellyfin_at_home: JellyfinStandIn, address: str
+) -> None:
+    """Who is added to the server later is heard of like everybody else."""
+    home = JellyfinHome(jellyfin_at_home)
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: "registered_url" in entry.data)
+    jellyfin_at_home.add_user("carol")
+    assert await home.play("carol", SLOW_FERRY)
+
+
+async def test_list_of_users_is_put_right(
+    hass: HomeAssistant, jellyfin_at_home: JellyfinStandIn, address: str
+) -> None:
+    """A webhook that is sent for some users only is sent for all, some hours later."""
+    home = JellyfinHome(jellyfin_at_home)
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: "registered_url" in entry.data)
+    (ours,) = jellyfin_at_home.plugin.generic
+    ours["UserFilter"] = [JellyfinUser.named("alice").id]
+    ours["NotificationTypes"] += ["PendingRestart", "TaskCompleted"]
+    await later(hass, hours=7)
+    await until(hass, lambda: not jellyfin_at_home.plugin.generic[0]["UserFilter"])
+    (ours,) = jellyfin_at_home.plugin.generic
+    assert not {"PendingRestart", "TaskCompleted"} & set(ours["NotificationTypes"])
+    assert await home.play("bob", SLOW_FERRY)
 
 
 async def test_no_plugin(

@@ -339,8 +339,7 @@ class JellyfinClient:
         self, url: str, replaced: Collection[str] = ()
     ) -> None:
         """Have the webhook plugin send to this URL; other destinations stay as they are."""
-        users = await self.async_accounts()
-        await plugin.async_register(self._http, url, replaced, users)
+        await plugin.async_register(self._http, url, replaced)
 
     async def async_remove_webhooks(self, urls: Collection[str]) -> None:
         """Remove our destinations from the webhook plugin."""

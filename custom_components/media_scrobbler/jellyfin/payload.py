@@ -31,7 +31,6 @@ _ACTIONS = {
 _LIBRARY = {"ItemAdded": LibraryChange.ADDED, "ItemDeleted": LibraryChange.REMOVED}
 SERVER_EVENTS = {
     "PendingRestart": "pending_restart",
-    "TaskCompleted": "task_completed",
     "AuthenticationFailure": "authentication_failure",
     "AuthenticationSuccess": "authentication_success",
     "SessionStart": "session_start",

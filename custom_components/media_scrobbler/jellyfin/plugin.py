@@ -1,8 +1,7 @@
 """The webhook plugin of a Jellyfin server, which sends the server's webhooks."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from ..domain.event import Party
 from ..domain.media_server import (
     ForbiddenError,
     NotAMediaServerError,
@@ -13,6 +12,7 @@ from .http import Http, Json, NotFoundError
 PATH = "/Plugins/71552a5a5c5c4350a2aeebe451a30173/Configuration"
 NAME = "Media Scrobbler for Home Assistant"
 
+# Those that the server raises: TaskCompleted and PendingRestart it never does.
 NOTIFICATION_TYPES = (
     "ItemAdded",
     "ItemDeleted",
@@ -20,8 +20,6 @@ NOTIFICATION_TYPES = (
     "PlaybackProgress",
     "PlaybackStop",
     "UserDataSaved",
-    "PendingRestart",
-    "TaskCompleted",
     "AuthenticationFailure",
     "UserLockedOut",
 )
@@ -36,16 +34,11 @@ async def async_obstacle(http: Http) -> str | None:
     return None
 
 
-async def async_register(
-    http: Http, url: str, replaced: Collection[str], users: Iterable[Party]
-) -> None:
-    """Have the plugin send to this URL; other destinations stay as they are.
-
-    What `users` do is sent, that of others is not.
-    """
+async def async_register(http: Http, url: str, replaced: Collection[str]) -> None:
+    """Have the plugin send to this URL; other destinations stay as they are."""
     configuration = await _read(http)
     destinations: list[Json] = configuration.get("GenericOptions") or []
-    ours = _destination(url, users)
+    ours = _destination(url)
     present = [one for one in destinations if one.get("WebhookUri") == url]
     if (
         len(present) == 1
@@ -91,10 +84,11 @@ async def _write(http: Http, configuration: Json) -> None:
         raise WebhookObstacleError("no_administrator") from err
 
 
-def _destination(url: str, users: Iterable[Party]) -> Json:
-    """Return our destination: all that is needed, and the users' data.
+def _destination(url: str) -> Json:
+    """Return our destination: all that is needed, of every user.
 
-    Without a list of users the plugin sends no user data at all.
+    A list of users would keep out those who are added later, and refused sign-ins, which
+    are nobody's.
     """
     return {
         "Headers": [{"Key": "Content-Type", "Value": "application/json"}],
@@ -114,5 +108,5 @@ def _destination(url: str, users: Iterable[Party]) -> Json:
         "SkipEmptyMessageBody": False,
         "EnableWebhook": True,
         "Template": "",
-        "UserFilter": [user.id for user in users if user.id],
+        "UserFilter": [],
     }
