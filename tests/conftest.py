@@ -3,6 +3,7 @@
 Everything is added through the config flow and every webhook comes over HTTP.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -55,6 +56,18 @@ from .simulators.plex_server import PlexStandIn
 
 type Restart = Callable[..., Awaitable[tuple[HomeAssistant, TestClient[Any, Any]]]]
 type AddViewer = Callable[..., Awaitable[ConfigEntry[Any]]]
+
+
+@pytest.fixture(autouse=True)
+async def enable_event_loop_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the event loop check that it is called from its own thread.
+
+    The harness has it keep the stack of calls for every future as well, which takes half
+    of the time of a test that talks to servers. That is what `get_debug` is asked for.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    monkeypatch.setattr(loop, "get_debug", lambda: False)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
 from .simulators.request_log import RequestLog
+from .simulators.stand_in import requests_held, requests_in_flight, requests_so_far
 
 TITLES = (
     THE_SALT_ROAD,
@@ -45,6 +46,16 @@ TITLES = (
     THE_PILOT_BOAT,
     SLOW_FERRY,
 )
+
+
+_PATIENCE = 3000
+"""How many milliseconds, or a little longer each, something is waited for."""
+
+_PASSES = 10
+"""How often the event loop goes round between the two ends of a socket, and to spare."""
+
+_LOOKS = 3
+"""How often in a row nothing must have been asked: a thread takes its time between two requests."""
 
 
 class Home(Protocol):
@@ -357,23 +368,48 @@ def viewer(hass: HomeAssistant, name: str) -> ConfigEntry[Any]:
 
 async def until(hass: HomeAssistant, condition: Callable[[], object]) -> None:
     """Wait for what happens in the background, which has to do with real sockets."""
-    for _ in range(300):
+    for _ in range(_PATIENCE):
         await hass.async_block_till_done()
         if condition():
             return
-        await asyncio.sleep(0.01)
+        await turn(hass)
     raise AssertionError("it has never come to that")
 
 
 async def quiet(hass: HomeAssistant, log: RequestLog) -> int:
-    """Wait until a server is not asked any more; returns how often it has been by now."""
-    count = -1
-    while count != len(log):
-        count = len(log)
-        for _ in range(10):
+    """Wait until no server is asked any more; returns how often one has been by now."""
+    came = -1
+    while came != requests_so_far():
+        came = requests_so_far()
+        for _ in range(_LOOKS):
             await hass.async_block_till_done()
-            await asyncio.sleep(0.01)
-    return count
+            await turn(hass)
+    return len(log)
+
+
+async def turn(hass: HomeAssistant) -> None:
+    """Let happen what is due, to the end of the requests and threads that are under way.
+
+    A request that is held open on purpose is not waited for, nor is the thread that made it.
+    """
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
+    for _ in range(_PATIENCE):
+        if not requests_in_flight() and _busy_threads(hass) <= requests_held():
+            return
+        await asyncio.sleep(0.001)
+
+
+def _busy_threads(hass: HomeAssistant) -> int:
+    """Return how many jobs in threads are awaited in the background.
+
+    Home Assistant itself waits for those of the foreground.
+    """
+    return sum(
+        not isinstance(future, asyncio.Task) and not future.done()
+        for future in hass._background_tasks
+    )
 
 
 async def later(hass: HomeAssistant, **by: float) -> None:

@@ -79,6 +79,8 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self.holding = 0
+        """How many requests are held open on purpose at this moment."""
 
     def slow(
         self,
@@ -177,7 +179,7 @@ class Faults:
         slow = [fault for fault in self._faults if fault.kind is _Kind.SLOW]
         for fault in slow:
             if fault.take(method, path):
-                await asyncio.sleep(fault.seconds)
+                await self._hold(asyncio.sleep(fault.seconds))
         others = [fault for fault in self._faults if fault.kind is not _Kind.SLOW]
         for fault in others:
             # One is enough: those behind it are for requests to come.
@@ -185,7 +187,7 @@ class Faults:
                 continue
             match fault.kind:
                 case _Kind.HANG:
-                    await asyncio.Event().wait()
+                    await self._hold(asyncio.Event().wait())
                 case _Kind.ANSWER:
                     answer = web.Response(
                         status=fault.status,
@@ -200,6 +202,14 @@ class Faults:
                     _hang_up(request)
                     return response, True
         return await respond(), False
+
+    async def _hold(self, waiting: Awaitable[object]) -> None:
+        """Keep a request waiting."""
+        self.holding += 1
+        try:
+            await waiting
+        finally:
+            self.holding -= 1
 
     def _add(
         self,

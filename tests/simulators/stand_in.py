@@ -32,7 +32,24 @@ _KEEP_ALIVE = 1e10
 _SECRETS = frozenset({"authorization", "x-plex-token"})
 HIDDEN = "(hidden)"
 
+_RUNNING: WeakSet[StandIn] = WeakSet()
+
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def requests_in_flight() -> int:
+    """Return how many requests stand-ins are answering, but for those held open on purpose."""
+    return sum(stand_in.in_flight for stand_in in _RUNNING)
+
+
+def requests_held() -> int:
+    """Return how many requests stand-ins hold open on purpose."""
+    return sum(stand_in.faults.holding for stand_in in _RUNNING)
+
+
+def requests_so_far() -> int:
+    """Return how many requests have come to the stand-ins that run."""
+    return sum(stand_in.came for stand_in in _RUNNING)
 
 
 class Port:
@@ -147,6 +164,7 @@ class StandIn:
         # Those that are gone drop out; one that closes by TLS takes its time until it is.
         self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._answering = 0
+        self.came = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -178,6 +196,11 @@ class StandIn:
         return self.tls is not None
 
     @property
+    def in_flight(self) -> int:
+        """Return how many requests are being answered, but for those held open on purpose."""
+        return self._answering - self.faults.holding
+
+    @property
     def running(self) -> bool:
         """Return whether it listens."""
         return self._runner is not None
@@ -199,6 +222,7 @@ class StandIn:
         )
         await self._runner.setup()
         self._port.open()
+        _RUNNING.add(self)
 
     async def stop(self) -> None:
         """Be down: connections are refused, and those there are end."""
@@ -217,6 +241,7 @@ class StandIn:
         """End for good."""
         self.faults.clear()
         await self.stop()
+        _RUNNING.discard(self)
         if self._port is not None:
             await self._port.release()
             self._port = None
@@ -247,6 +272,16 @@ class StandIn:
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         """Log a request and answer it, as well as the faults there are let us."""
+        self._answering += 1
+        self.came += 1
+        try:
+            return await self._logged_answer(request, handler)
+        finally:
+            self._answering -= 1
+
+    async def _logged_answer(
+        self, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
         record = LoggedRequest(
             method=request.method,
             path=request.path,
@@ -267,7 +302,6 @@ class StandIn:
             assert isinstance(response, web.Response)
             return response
 
-        self._answering += 1
         self.most_at_once = max(self.most_at_once, self._answering)
         try:
             response, record.failed_on_purpose = await self.faults.serve(
@@ -276,8 +310,6 @@ class StandIn:
         except web.HTTPException as err:
             record.status = err.status
             raise
-        finally:
-            self._answering -= 1
         record.status = response.status
         if self.clock_ahead:
             told = datetime.now(UTC) + self.clock_ahead
