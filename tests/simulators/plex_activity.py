@@ -119,6 +119,8 @@ class PlexActivity:
         self.name = name
         self.uuid = uuid
         self.members: list[PlexUser] = []
+        # Those who may not use it any more, whom it goes on listing as accounts.
+        self.former: list[PlexUser] = []
         self.players: list[PlexPlayer] = [LIVING_ROOM_TV]
         self.sessions: dict[str, PlexSession] = {}
         self.history: list[HistoryEntry] = []
@@ -149,6 +151,20 @@ class PlexActivity:
     def share_with(self, *users: PlexUser) -> None:
         """Let others use the server."""
         self.members.extend(users)
+
+    def part_with(self, user: PlexUser, *, is_listed: bool = True) -> None:
+        """Let somebody not use the server any more; what they watched stays in its history.
+
+        Some are listed among the accounts all the same.
+        """
+        self.members.remove(user)
+        if is_listed:
+            self.former.append(user)
+
+    @property
+    def marks_write_history(self) -> bool:
+        """Return whether to mark something as watched makes an entry of the history."""
+        return False
 
     def token(self, user: PlexUser) -> str:
         """Return a token with which somebody may use the server."""
@@ -272,12 +288,23 @@ class PlexActivity:
         self.items.remove(item)
         self._history_version += 1
 
-    def mark(self, user: PlexUser, title: Title, *, watched: bool = True) -> None:
-        """Mark something as watched or not, by hand: no webhook, nothing in the history."""
+    def mark(
+        self,
+        user: PlexUser,
+        title: Title,
+        *,
+        watched: bool = True,
+        at: datetime | None = None,
+    ) -> None:
+        """Mark something as watched or not, by hand, now or at another time: no webhook.
+
+        At another time it was marked elsewhere, and is synced: that never makes an entry of
+        the history.
+        """
         item = self.items.locate(title)
         if item is None:
             raise ValueError(f"{title.label} is not in the library")
-        self.mark_item(user, item, watched=watched)
+        self.mark_item(user, item, watched=watched, at=at)
 
     def record(
         self,
@@ -455,15 +482,26 @@ class PlexActivity:
         state.view_offset = None
         return entry
 
-    def mark_item(self, user: PlexUser, item: Item, *, watched: bool) -> None:
+    def mark_item(
+        self,
+        user: PlexUser,
+        item: Item,
+        *,
+        watched: bool,
+        at: datetime | None = None,
+    ) -> None:
         """Mark what can be played in an item as watched, or as never watched."""
         states = self._states_of(user)
+        moment = int((at or _now()).timestamp())
         for leaf in self.items.leaves(item):
+            if watched and at is None and self.marks_write_history:
+                self._record(user, leaf, 1, moment)
+                continue
             state = states.setdefault(leaf, ViewState())
             state.view_offset = None
             if watched:
                 state.view_count += 1
-                state.last_viewed_at = int(_now().timestamp())
+                state.last_viewed_at = max(moment, state.last_viewed_at or 0)
             else:
                 state.view_count = 0
                 state.last_viewed_at = None

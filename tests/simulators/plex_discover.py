@@ -40,6 +40,16 @@ class PlexDiscover(StandIn):
         self._known: dict[str, Movie | Show] = {}
         # The status that answers those who ask for several items at once, if any.
         self.refuses_several: int | None = None
+        # What is listed but not known here when somebody wants to take it off a watchlist.
+        self.unremovable: set[Movie | Show] = set()
+        # Of what the ids in other databases are not known here, or not yet.
+        self.without_ids: set[Movie | Show] = set()
+        # What is not as it should be in the entries of watchlists, by title.
+        self.odd: dict[Movie | Show, dict[str, Any]] = {}
+        # How many requests are answered before there are too many, and after how many
+        # seconds there may be more, if that is said.
+        self.allowance: int | None = None
+        self.retry_after: int | None = None
 
     def title(self, identifier: str) -> Movie | Show | None:
         """Return a title by its id here."""
@@ -73,8 +83,18 @@ class PlexDiscover(StandIn):
         return app
 
     def _visitor(self, request: web.Request) -> PlexUser:
-        """Return who asks; raise if nobody that is known."""
-        return signed_in(self.accounts, request)
+        """Return who asks; raise if nobody that is known, or too often."""
+        user = signed_in(self.accounts, request)
+        if self.allowance is not None:
+            if self.allowance <= 0:
+                told = (
+                    {}
+                    if self.retry_after is None
+                    else {"Retry-After": str(self.retry_after)}
+                )
+                raise web.HTTPTooManyRequests(headers=told)
+            self.allowance -= 1
+        return user
 
     def _find(self, identifier: str | None) -> Movie | Show:
         """Return a title by its id here; raise if there is none."""
@@ -132,7 +152,7 @@ class PlexDiscover(StandIn):
                 "librarySectionTitle": "Watchlist",
                 "identifier": "tv.plex.provider.discover",
                 **counts,
-                "Metadata": [_item(title) for title in page],
+                "Metadata": [_item(title) | self.odd.get(title, {}) for title in page],
             },
         )
         response.headers.update(headers)
@@ -147,7 +167,10 @@ class PlexDiscover(StandIn):
     async def _remove(self, request: web.Request) -> web.Response:
         """Take a title off the watchlist."""
         user = self._visitor(request)
-        user.watchlist.pop(self._find(request.query.get("ratingKey")), None)
+        title = self._find(request.query.get("ratingKey"))
+        if title in self.unremovable:
+            raise web.HTTPNotFound
+        user.watchlist.pop(title, None)
         return container_response(request, {"size": 0})
 
     async def _scrobble(self, request: web.Request) -> web.Response:
@@ -239,7 +262,10 @@ class PlexDiscover(StandIn):
         else:
             found = map(self.title, identifiers)
             titles = [title for title in found if title is not None]
-        content = [{**_item(title), **_details(title)} for title in titles]
+        content = [
+            {**_item(title), **_details(title, with_ids=title not in self.without_ids)}
+            for title in titles
+        ]
         if request.query.get("includeUserState") == "1":
             for each, title in zip(content, titles, strict=True):
                 each |= _seen(user, title)
@@ -319,10 +345,10 @@ def _item(title: Movie | Show) -> dict[str, Any]:
     }
 
 
-def _details(title: Movie | Show) -> Mapping[str, Any]:
+def _details(title: Movie | Show, *, with_ids: bool) -> Mapping[str, Any]:
     """Describe what only the page of a title shows."""
     return {
-        "Guid": [{"id": guid} for guid in _guids(title.ids)],
+        "Guid": [{"id": guid} for guid in _guids(title.ids)] if with_ids else [],
         "Genre": [{"tag": genre, "slug": genre.casefold()} for genre in title.genres],
     }
 

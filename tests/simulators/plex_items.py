@@ -84,6 +84,7 @@ class PlexItems(PlexServer):
         self._added_at: dict[str, int] = {}
         self._removed: set[Item] = set()
         self._keys: dict[str, str] = {}
+        self._new_keys: dict[str, str] = {}
         self._fixed_added: dict[str, int] = {}
         self._numbers: dict[tuple[int, Kind], tuple[int, Sequence[int]]] = {}
         self._selected: dict[tuple[object, ...], tuple[int, Sequence[int]]] = {}
@@ -196,9 +197,19 @@ class PlexItems(PlexServer):
             self._extra_keys[self.rating_key(_key(title))] = item
         elif item not in self._removed:
             return item
+        elif item.number >= len(self._titles[kind]):
+            self._give_new_key(item)
         self._removed.discard(item)
         self._version += 1
         return item
+
+    def _give_new_key(self, item: Item) -> None:
+        """Let an item that comes back have another key than before."""
+        name = _key(self.title(item))
+        before = self.rating_key(name)
+        del self._extra_keys[before]
+        self._new_keys[name] = super().rating_key(f"{name} after {before}")
+        self._extra_keys[self._new_keys[name]] = item
 
     def remove(self, item: Item) -> None:
         """Remove an item and what is in it."""
@@ -255,7 +266,8 @@ class PlexItems(PlexServer):
 
     @override
     def rating_key(self, key: str) -> str:
-        return self._keys.get(key) or super().rating_key(key)
+        known = self._new_keys.get(key) or self._keys.get(key)
+        return known or super().rating_key(key)
 
     def parents(self, item: Item) -> list[Item]:
         """Return what an item is in, the nearest first."""

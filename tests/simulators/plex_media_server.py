@@ -29,6 +29,9 @@ from .stand_in import HOST, StandIn
 
 VERSION = "1.43.0.10492-121068a07"
 
+# Up to this version, to mark something as watched was to have played it at that moment.
+_MARKS_ARE_NO_PLAYS_SINCE = (1, 40, 0, 7998)
+
 _UNAUTHORIZED = (
     "<html><head><title>Unauthorized</title></head>"
     "<body><h1>401 Unauthorized</h1></body></html>"
@@ -104,6 +107,12 @@ class PlexMediaServer(PlexActivity, StandIn):
     async def close(self) -> None:
         await super().close()
         await self.close_client()
+
+    @property
+    @override
+    def marks_write_history(self) -> bool:
+        numbers = self.version.partition("-")[0].split(".")
+        return tuple(map(int, numbers)) < _MARKS_ARE_NO_PLAYS_SINCE
 
     @property
     def domain(self) -> str:
@@ -266,7 +275,8 @@ class PlexMediaServer(PlexActivity, StandIn):
         """List who has ever used the server; number 0 stands for nobody in particular."""
         self._require_owner(request)
         accounts = [(0, "", "")] + [
-            (self.account_id(user), user.name, user.avatar) for user in self.users
+            (self.account_id(user), user.name, user.avatar)
+            for user in (*self.users, *self.former)
         ]
         wanted = request.match_info.get("id")
         return container_response(
@@ -816,7 +826,7 @@ class PlexMediaServer(PlexActivity, StandIn):
     # What clients change
 
     async def _scrobble(self, request: web.Request) -> web.Response:
-        """Mark something as watched: no webhook, nothing in the history."""
+        """Mark something as watched: no webhook, and by now nothing in the history."""
         user = self._visitor(request)
         self.mark_item(user, self._marked(request), watched=True)
         return web.Response()

@@ -312,9 +312,16 @@ class PlexStandIn:
         """Remove something from the library."""
         self.server.remove(title)
 
-    def mark(self, who: str | PlexUser, title: Title, *, watched: bool = True) -> None:
-        """Mark something as watched or not, by hand: no webhook and no history."""
-        self.server.mark(self.user(who), title, watched=watched)
+    def mark(
+        self,
+        who: str | PlexUser,
+        title: Title,
+        *,
+        watched: bool = True,
+        at: datetime | None = None,
+    ) -> None:
+        """Mark something as watched or not, by hand; at another time it is synced."""
+        self.server.mark(self.user(who), title, watched=watched, at=at)
 
     def record(
         self, who: str | PlexUser, title: Title, *, at: datetime | None = None
