@@ -47,6 +47,7 @@ from .simulators.catalogue import (
     SLOW_FERRY,
     THE_PILOT_BOAT,
     THE_SALT_ROAD,
+    Playable,
 )
 from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
@@ -757,6 +758,159 @@ async def test_odd_entries(
             await quiet(hass, home.log)
     assert "Tide" in await titles_of(hass, "bob")
     assert set(await titles_of(hass, "bob")) <= {"Tide", "Storm", None}
+
+
+# What is told late
+
+
+LATE: tuple[tuple[Playable, dict[str, float]], ...] = (
+    (LOW_WATER, {"hours": 5}),
+    (FOG_SIGNAL, {"hours": 20}),
+    (THE_SALT_ROAD, {"days": 3}),
+    (PAPER_ORCHARD, {"days": 6}),
+)
+
+
+async def days_later(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, days: float
+) -> None:
+    """Let days go by in which the server is asked as always, and nothing happens."""
+    freezer.tick(timedelta(days=days))
+    await look(hass)
+    await look(hass)
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """What was seen offline is told days later, and recorded at its own time, once."""
+    silence(plex)
+    await days_later(hass, freezer, 8)
+    events = heard(hass)
+    expected = {}
+    for title, when in LATE:
+        expected[title.title] = ago(**when).isoformat()
+        know(plex, "bob", title, ago(**when))
+    for _ in range(3):
+        await look(hass)
+    plays = await plays_of(hass, viewer(hass, "bob"))
+    assert {play["title"]: play["watched_at"] for play in plays} == expected
+    assert len(plays) == len(LATE)
+    assert {event["title"]: event["watched_at"] for event in events} == expected
+    assert len(events) == len(LATE)
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_one_by_one(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """However little it is, beside what is told in time."""
+    silence(plex)
+    await days_later(hass, freezer, 30)
+    late: list[tuple[Playable, int]] = [
+        (LOW_WATER, 20),
+        (THE_SALT_ROAD, 4),
+        (FOG_SIGNAL, 9),
+    ]
+    for number, (title, days) in enumerate(late, 1):
+        know(plex, "bob", title, ago(days=days))
+        know(plex, "alice", PAPER_ORCHARD, ago(hours=number * 5))
+        await look(hass)
+        assert len(await plays_of(hass, viewer(hass, "bob"))) == number
+        assert len(await plays_of(hass, viewer(hass, "alice"))) == number
+        await days_later(hass, freezer, 0.5)
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_while_it_was_down(
+    hass: HomeAssistant,
+    plex: PlexHome,
+    freezer: FrozenDateTimeFactory,
+    restart: Restart,
+) -> None:
+    """What was told before the last look is known after a restart."""
+    silence(plex)
+    await days_later(hass, freezer, 20)
+    hass, _ = await restart(set_up=False)
+    know(plex, "bob", THE_SALT_ROAD, ago(days=9))
+    freezer.tick(timedelta(days=3))
+    hass, _ = await restart()
+    await looked(hass)
+    assert await titles_of(hass, "bob") == ["The Salt Road"]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_and_not_read_at_once(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """A server that fails as it is asked for it is asked again."""
+    silence(plex)
+    await days_later(hass, freezer, 20)
+    know(plex, "bob", THE_SALT_ROAD, ago(days=9))
+    path = "/status/sessions/history/all"
+    for answered in (1, 2):
+        plex.faults.slow(0, path=path, times=answered)
+        fault = plex.faults.fail(500, path=path)
+        await look(hass)
+        fault.remove()
+    await look(hass)
+    assert await titles_of(hass, "bob") == ["The Salt Road"]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_of_what_was_not_wanted(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """What was ignored when it was told does not come in along with what is told late."""
+    silence(plex)
+    bob = viewer(hass, "bob")
+    options = dict(bob.options)
+    hass.config_entries.async_update_entry(bob, options={"media_types": ["movie"]})
+    await days_later(hass, freezer, 10)
+    know(plex, "bob", LOW_WATER, ago(minutes=5))
+    await days_later(hass, freezer, 4)
+    hass.config_entries.async_update_entry(bob, options=options)
+    know(plex, "bob", FOG_SIGNAL, ago(days=6))
+    await look(hass)
+    assert await titles_of(hass, "bob") == ["Fog Signal"]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_of_the_time_before(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """What was seen before the server was set up is for an import."""
+    silence(plex)
+    know(plex, "bob", LOW_WATER, ago(days=3))
+    await look(hass)
+    await days_later(hass, freezer, 4)
+    know(plex, "bob", THE_SALT_ROAD, ago(days=5))
+    await look(hass)
+    assert await titles_of(hass, "bob") == []
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_nothing_is_told_late(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """It costs next to nothing to know that, whatever else is told or forgotten."""
+    silence(plex)
+    await days_later(hass, freezer, 20)
+    for hours in (700, 400, 3):
+        know(plex, "bob", THE_SALT_ROAD, ago(hours=hours))
+    await look(hass)
+    for _ in range(40):
+        plex.log.clear()
+        freezer.tick(timedelta(hours=1))
+        await look(hass)
+        assert histories(plex) <= 2
+    del plex.plex.server.history[0]
+    plex.plex.server._history_version += 1
+    await look(hass)
+    plex.log.clear()
+    await look(hass)
+    assert histories(plex) <= 2
 
 
 async def test_deleted_item(hass: HomeAssistant, plex: PlexHome) -> None:

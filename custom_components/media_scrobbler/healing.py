@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 import logging
 from typing import TYPE_CHECKING
@@ -12,17 +13,19 @@ from homeassistant.helpers.event import async_call_later, async_track_time_inter
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_HEALING_INTERVAL, CONF_PLAYERS, DEFAULT_HEALING_INTERVAL, DOMAIN
+from .domain.library import LatestPage
 from .domain.media_server import (
     ForbiddenError,
     MediaServer,
     MediaServerError,
     SignInError,
 )
-from .domain.play import Certainty, Report, SourceKind
+from .domain.play import Certainty, Report
 from .domain.title import same_title
-from .server_history import ServerHistory
+from .server_history import ReportsByAccount, ServerHistory
 from .storage.accounts import Account
 from .storage.history import batched_by_month
+from .storage.last_look import Earlier
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -43,10 +46,49 @@ RECENT = timedelta(hours=12)
 SECOND_LOOK = 20.0
 """Seconds after which what is recent and missing is recorded if it still is missing."""
 
+LATEST_ARRIVAL = timedelta(days=90)
+"""How long after it was completed something is found that the server has been told of late."""
+
 RECORDED_AT_ONCE = 50
 """Plays that are recorded together: they share their writes."""
 
 type Missing = tuple[Account, Report]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a look has come to.
+
+    Where the server tells how much there is of any time, that is `total`, and `times` are
+    those of what has been read. `newest` is the greatest number of anything in it.
+    """
+
+    missing: list[Missing] = field(default_factory=list)
+    total: int | None = None
+    times: list[datetime] = field(default_factory=list)
+    newest: int | None = None
+
+    def take(self, page: LatestPage) -> None:
+        """Take note of what there is."""
+        self.total = page.total
+        self.times += page.times
+        numbers = [each.number for each in page.completions if each.number is not None]
+        self.newest = max(numbers, default=self.newest)
+
+    def count_before(self, moment: datetime) -> int | None:
+        """Return how much there is from before a time from which on all has been read."""
+        if self.total is None:
+            return None
+        return self.total - sum(time >= moment for time in self.times)
+
+    def earlier(self, moment: datetime, known: Earlier | None) -> Earlier | None:
+        """Return what the next look shall know of the time before, where that is told."""
+        if (count := self.count_before(moment)) is None:
+            return None
+        newest = self.newest
+        if newest is None and known is not None:
+            newest = known.newest
+        return Earlier(moment, count, newest)
 
 
 class Healing:
@@ -148,40 +190,69 @@ class Healing:
             server.last_look.note(now, thorough=True)
             return True
         since, active_since = self._since(now), self._active_since(now)
-        missing = await self._async_missing(since, active_since)
-        if missing and active_since is not None:
+        known = server.last_look.earlier
+        if known is not None and known.before > now:
+            # A clock has been wrong.
+            known = None
+        seen = await self._async_see(since, active_since, known)
+        if seen.missing and active_since is not None:
             # Others may have watched along, of whom the server says that they were not there.
             active_since = None
-            missing = await self._async_missing(since, active_since)
+            seen = await self._async_see(since, active_since, known)
         if not self._history.clocks_agree:
             _LOGGER.debug("The clock of %s, or ours, is wrong", server.entry.title)
             return False
-        succeeded = await self._async_record(missing, now)
+        if known is not None and (seen.count_before(known.before) or 0) > known.count:
+            seen.missing += await self._async_late(known, now)
+        succeeded = await self._async_record(seen.missing, now)
         if succeeded:
-            server.last_look.note(now, thorough=active_since is None)
+            server.last_look.note(
+                now, thorough=active_since is None, earlier=seen.earlier(since, known)
+            )
         return succeeded
 
-    async def _async_missing(
-        self, since: datetime, active_since: datetime | None
-    ) -> list[Missing]:
-        """Return what no history has, and merge what one does."""
-        missing: list[Missing] = []
-        async for page, _ in self._history.async_reports(
-            self._recorder.accounts_of(self._server),
-            since,
-            SourceKind.SERVER_HISTORY,
-            active_since=active_since,
+    async def _async_see(
+        self, since: datetime, active_since: datetime | None, known: Earlier | None
+    ) -> _Seen:
+        """Return what no history has since a time, and merge what one does.
+
+        What is `known` of the time before shall be comparable with what there is by now.
+        """
+        seen = _Seen()
+        if known is not None:
+            since = min(since, known.before)
+        async for page, told in self._history.async_latest(
+            self._recorder.accounts_of(self._server), since, active_since=active_since
         ):
             if not self._history.clocks_agree:
-                return []
-            for account, reports in page:
-                missing += [
-                    (account, report)
-                    for report in await self._recorder.async_missing(account, reports)
-                    # What may only have been begun lately is not missing.
-                    if report.certainty is not Certainty.BEGUN
-                ]
+                return _Seen()
+            seen.take(told)
+            seen.missing += await self._async_missing(page)
+        return seen
+
+    async def _async_late(self, known: Earlier, now: datetime) -> list[Missing]:
+        """Return what is missing of that which the server has been told of late.
+
+        Players do so that were offline.
+        """
+        since = max(self._begun(now), known.before - LATEST_ARRIVAL)
+        missing: list[Missing] = []
+        if since < known.before:
+            async for page in self._history.async_late(
+                self._recorder.accounts_of(self._server), since, known
+            ):
+                missing += await self._async_missing(page)
         return missing
+
+    async def _async_missing(self, page: ReportsByAccount) -> list[Missing]:
+        """Return what no history has, and merge what one does."""
+        return [
+            (account, report)
+            for account, reports in page
+            for report in await self._recorder.async_missing(account, reports)
+            # What may only have been begun lately is not missing.
+            if report.certainty is not Certainty.BEGUN
+        ]
 
     def _active_since(self, now: datetime) -> datetime | None:
         """Return since when an account has to have been used to be looked at, None for all."""
@@ -197,14 +268,16 @@ class Healing:
 
         Never before the server was set up: all of its past is for an import.
         """
-        begun = self._server.entry.created_at
-        last = self._server.last_look.at
-        if begun > now:
-            begun = now - OVERLAP
+        begun, last = self._begun(now), self._server.last_look.at
         if last is None or last > now:
             # A clock has been wrong: nobody knows when the last look was.
             return begun
         return max(begun, last - OVERLAP)
+
+    def _begun(self, now: datetime) -> datetime:
+        """Return when the server was set up."""
+        begun = self._server.entry.created_at
+        return begun if begun <= now else now - OVERLAP
 
     async def _async_record(self, missing: Iterable[Missing], now: datetime) -> bool:
         """Record and publish what is missing, the oldest first.

@@ -6,7 +6,7 @@ publishes what is missing, an import records everything and publishes nothing.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 from .collector import collected_by_hand
 from .const import DOMAIN
 from .domain.event import Party
-from .domain.library import Completion
+from .domain.library import Completion, LatestPage
 from .domain.media_server import MediaServer, MediaServerError, SignInError
 from .domain.outcome import Outcome
 from .domain.play import LAST_START, Report, Source, SourceKind
@@ -26,6 +26,7 @@ from .domain.rules import is_believable
 from .domain.title import MediaType, Title, combine, number_of
 from .enrichment import is_complete
 from .storage.accounts import Account
+from .storage.last_look import Earlier
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -37,6 +38,9 @@ AT_ONCE = 100
 
 LARGEST_CLOCK_ERROR = timedelta(days=1)
 """How far clocks may differ: beyond, there is no telling which of them is wrong."""
+
+
+type ReportsByAccount = list[tuple[Account, list[Report]]]
 
 
 class ServerHistory:
@@ -61,44 +65,94 @@ class ServerHistory:
         kind: SourceKind,
         *,
         active_since: datetime | None = None,
-    ) -> AsyncIterator[tuple[list[tuple[Account, list[Report]]], int]]:
+    ) -> AsyncIterator[tuple[ReportsByAccount, int]]:
         """Yield reports by account, the oldest of a page first, and how much was of no use.
 
         Raises MediaServerError.
         """
-        server_id = self._server.entry.unique_id or ""
         by_id = {account.id: account for account in accounts}
-        if since is not None and self.clocks_agree:
-            since += self._client.clock_error
         pages = self._client.async_history(
-            list(by_id), since, active_since=active_since
+            list(by_id), self._asked(since), active_since=active_since
         )
         async for page in pages:
-            now = dt_util.utcnow()
-            by_account: dict[str, list[Report]] = {}
-            known = await self._async_known(page)
-            useless = 0
-            for some in batched(page, AT_ONCE, strict=False):
-                for completion in some:
-                    account = by_id.get(completion.account.id or "")
-                    watched_at = self._time(completion.watched_at)
-                    if account is None or not is_believable(watched_at, now):
-                        useless += 1
-                        continue
-                    report = Report(
-                        title=_completed(completion.title, server_id, known),
-                        watched_at=min(watched_at, now),
-                        source=self._source(account, completion, kind, now),
-                        certainty=completion.certainty,
-                    )
-                    by_account.setdefault(account.id, []).append(report)
-                await asyncio.sleep(0)
-            for reports in by_account.values():
-                reports.sort(key=lambda report: report.watched_at)
-            yield (
-                [(by_id[key], reports) for key, reports in by_account.items()],
-                useless,
+            yield await self._async_reports(by_id, page, kind)
+
+    async def async_latest(
+        self,
+        accounts: Collection[Account],
+        since: datetime,
+        *,
+        active_since: datetime | None = None,
+    ) -> AsyncIterator[tuple[ReportsByAccount, LatestPage]]:
+        """Yield reports of what has been completed since a time, and what they are made of.
+
+        The times that a page counts are right by the clock that webhooks are recorded by.
+        Raises MediaServerError.
+        """
+        by_id = {account.id: account for account in accounts}
+        pages = self._client.async_latest(
+            list(by_id), self._asked(since) or since, active_since=active_since
+        )
+        async for page in pages:
+            reports, _ = await self._async_reports(
+                by_id, page.completions, SourceKind.SERVER_HISTORY
             )
+            yield reports, replace(page, times=tuple(map(self._time, page.times)))
+
+    async def async_late(
+        self, accounts: Collection[Account], since: datetime, known: Earlier
+    ) -> AsyncIterator[ReportsByAccount]:
+        """Yield reports of what the server has learnt of only since it was looked at before.
+
+        Raises MediaServerError.
+        """
+        by_id = {account.id: account for account in accounts}
+        async for page in self._client.async_history(list(by_id), self._asked(since)):
+            late = [
+                completion
+                for completion in page
+                if self._time(completion.watched_at) < known.before
+                and (
+                    completion.number is None
+                    or known.newest is None
+                    or completion.number > known.newest
+                )
+            ]
+            reports, _ = await self._async_reports(
+                by_id, late, SourceKind.SERVER_HISTORY
+            )
+            yield reports
+
+    async def _async_reports(
+        self,
+        by_id: Mapping[str, Account],
+        completions: Collection[Completion],
+        kind: SourceKind,
+    ) -> tuple[ReportsByAccount, int]:
+        """Return reports by account, the oldest first, and how much is of no use."""
+        server_id = self._server.entry.unique_id or ""
+        now = dt_util.utcnow()
+        by_account: dict[str, list[Report]] = {}
+        known = await self._async_known(completions)
+        useless = 0
+        for some in batched(completions, AT_ONCE, strict=False):
+            for completion in some:
+                account = by_id.get(completion.account.id or "")
+                watched_at = self._time(completion.watched_at)
+                if account is None or not is_believable(watched_at, now):
+                    useless += 1
+                    continue
+                report = Report(
+                    title=_completed(completion.title, server_id, known),
+                    watched_at=min(watched_at, now),
+                    source=self._source(account, completion, kind, now),
+                    certainty=completion.certainty,
+                )
+                by_account.setdefault(account.id, []).append(report)
+            await asyncio.sleep(0)
+        for reports in by_account.values():
+            reports.sort(key=lambda report: report.watched_at)
+        return [(by_id[key], reports) for key, reports in by_account.items()], useless
 
     async def async_import(
         self, viewer: Viewer | None = None, since: datetime | None = None
@@ -169,6 +223,12 @@ class ServerHistory:
                     "minutes": str(round(abs(error).total_seconds() / 60)),
                 },
             )
+
+    def _asked(self, since: datetime | None) -> datetime | None:
+        """Return by the server's clock from when on to ask."""
+        if since is None or not self.clocks_agree:
+            return since
+        return since + self._client.clock_error
 
     def _time(self, watched_at: datetime) -> datetime:
         """Return when something was watched, by the clock that webhooks are recorded by."""

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from custom_components.media_scrobbler.domain.event import Party
-from custom_components.media_scrobbler.domain.library import Completion
+from custom_components.media_scrobbler.domain.library import Completion, LatestPage
 from custom_components.media_scrobbler.domain.media_server import (
     CannotConnectError,
     ForbiddenError,
@@ -201,6 +201,76 @@ async def test_what_happens_while_reading(
     ]
     assert hours == list(range(35))
     assert names(found)[35:] == ["The Salt Road"]
+
+
+# What is new
+
+
+async def latest(
+    client: PlexClient, accounts: Collection[str], since: datetime
+) -> list[LatestPage]:
+    return [page async for page in client.async_latest(accounts, since)]
+
+
+async def test_latest(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
+    """One request tells what is new, and how much there is of any time."""
+    plex_at_home.record("alice", PAPER_ORCHARD, at=DAY + timedelta(hours=5))
+    plex_at_home.record("bob", LOW_WATER, at=DAY)
+    plex_at_home.record("alice", LOW_WATER, at=DAY)
+    plex_at_home.record("alice", THE_SALT_ROAD, at=DAY + timedelta(hours=1))
+
+    (page,) = await latest(alice, ["1"], DAY + timedelta(hours=1, milliseconds=3))
+
+    assert names(page.completions) == ["Paper Orchard", "The Salt Road"]
+    # They are numbered as the server has learnt of them, not as they were completed.
+    assert [one.number for one in page.completions] == [1, 4]
+    assert page.total == 3
+    assert page.times == tuple(DAY + timedelta(hours=hours) for hours in (5, 1, 0))
+    assert plex_at_home.server.log.count_of("GET", PATH) == 1
+    assert await latest(alice, [], DAY) == []
+    (nothing,) = await latest(alice, ["1"], DAY + timedelta(days=1))
+    assert (nothing.completions, nothing.total) == ([], 3)
+
+
+async def test_much_that_is_new(
+    plex_at_home: PlexStandIn, alice: PlexClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told in parts, each entry once, and no further back than it is asked for."""
+    server = plex_at_home.server
+    for number in range(60):
+        plex_at_home.record("alice", LOW_WATER, at=DAY + timedelta(hours=number))
+    for at_once, since in ((7, 31), (30, 0), (200, 59)):
+        monkeypatch.setattr(history, "LATEST_AT_ONCE", at_once)
+        pages = await latest(alice, ["1"], DAY + timedelta(hours=since))
+        found = [one.watched_at for page in pages for one in page.completions]
+        hours = range(59, since - 1, -1)
+        assert found == [DAY + timedelta(hours=hour) for hour in hours]
+        assert {page.total for page in pages} == {60}
+        times = [time for page in pages for time in page.times]
+        assert len(times) == len(set(times)) <= len(found) + at_once
+
+    monkeypatch.setattr(history, "LATEST_AT_ONCE", 10)
+    reading = alice.async_latest(["1"], DAY)
+    pages = [await anext(reading)]
+    plex_at_home.record("alice", THE_SALT_ROAD, at=DAY + timedelta(days=9))
+    del server.history[50:54]
+    server._history_version += 1
+    pages += [page async for page in reading]
+    found = [one.watched_at for page in pages for one in page.completions]
+    assert found == [DAY + timedelta(hours=hour) for hour in range(59, -1, -1)]
+
+
+async def test_odd_entries_among_the_latest(
+    plex_at_home: PlexStandIn, alice: PlexClient
+) -> None:
+    """They are counted with the others, if they are told apart by nothing else."""
+    odd: list[Any] = [entry(viewedAt=None), entry(title={}), {}, [], None, entry()]
+    odd += [entry(historyKey=key) for key in ("/x/7", "/status/sessions/history/77")]
+    with plex_at_home.server.faults.answer(answer(*odd), path=PATH):
+        (page,) = await latest(alice, ["1"], DAY - timedelta(days=9999))
+    assert [one.number for one in page.completions] == [None, None, 77]
+    assert page.total == len(odd)
+    assert len(page.times) == 4
 
 
 async def test_what_is_gone(plex_at_home: PlexStandIn, alice: PlexClient) -> None:

@@ -8,7 +8,11 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.media_scrobbler.storage.last_look import SAVE_DELAY, LastLook
+from custom_components.media_scrobbler.storage.last_look import (
+    SAVE_DELAY,
+    Earlier,
+    LastLook,
+)
 
 from .common import NOON, Disk, minutes
 
@@ -55,6 +59,23 @@ async def test_it_is_remembered(
     assert disk.written == [FILE] * 2
 
 
+@pytest.mark.parametrize("newest", [None, 4711])
+async def test_what_there_was_before_is_remembered(
+    hass: HomeAssistant, disk: Disk, look: LastLook, newest: int | None
+) -> None:
+    earlier = Earlier(NOON, 12, newest)
+    look.note(NOON + minutes(15), thorough=True, earlier=earlier)
+    await written(hass)
+
+    again = LastLook(hass, "cellar")
+    await again.async_load()
+    assert again.earlier == earlier
+    # Where it is not told any more, nothing is known of it.
+    again.note(NOON + minutes(30), thorough=True)
+    await written(hass)
+    assert "earlier" not in disk.read(FILE)
+
+
 @pytest.mark.parametrize(
     "stored",
     [
@@ -64,6 +85,15 @@ async def test_it_is_remembered(
         {"at": "yesterday", "thorough_at": NOON.isoformat()},
         {"at": "2026-11-10T12:00:00", "thorough_at": NOON.isoformat()},
         {"at": 3, "thorough_at": 4},
+        *(
+            {"at": NOON.isoformat(), "thorough_at": NOON.isoformat(), "earlier": each}
+            for each in (
+                {},
+                {"before": NOON.isoformat(), "count": "12", "newest": None},
+                {"before": NOON.isoformat(), "count": 12, "newest": "4711"},
+                {"before": "yesterday", "count": 12, "newest": 4711},
+            )
+        ),
     ],
 )
 async def test_what_cannot_be_read_is_taken_for_none(

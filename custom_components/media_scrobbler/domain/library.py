@@ -51,6 +51,7 @@ class Completion:
     """A title that a server knows an account to have completed, at a time in UTC.
 
     `is_last_start` tells that the time is when the title was last begun to be played.
+    `number` is greater than that of all that the server had learnt of before.
     """
 
     account: Party
@@ -59,3 +60,17 @@ class Completion:
     player: Party | None = None
     is_last_start: bool = False
     certainty: Certainty = Certainty.CERTAIN
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LatestPage:
+    """A part of what a server knows to have been completed lately.
+
+    Where it tells how much there is of any time, that is `total`, and `times` are the times
+    (UTC) of all of that which is read in this part, of use or not.
+    """
+
+    completions: list[Completion]
+    total: int | None = None
+    times: tuple[datetime, ...] = ()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from .event import Party
-from .library import Completion, Page, Section
+from .library import Completion, LatestPage, Page, Section
 from .title import MediaType, Title
 
 
@@ -174,6 +174,15 @@ class MediaServer(Protocol):
         Accounts that seem not to have used the server since `active_since` may be left
         out. Who only watches along with others seems so.
         """
+
+    def async_latest(
+        self,
+        accounts: Collection[str],
+        since: datetime,
+        *,
+        active_since: datetime | None = None,
+    ) -> AsyncIterator[LatestPage]:
+        """Yield the same since a time, and how much else there is where that is told."""
 
     @property
     def clock_error(self) -> timedelta:

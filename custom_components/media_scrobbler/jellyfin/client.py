@@ -9,7 +9,7 @@ from aiohttp import ClientSession
 
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
-from ..domain.library import Completion, Page, Section
+from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
     ForbiddenError,
     ItemGoneError,
@@ -278,6 +278,19 @@ class JellyfinClient:
         )
         async for page in pages:
             yield page
+
+    async def async_latest(
+        self,
+        accounts: Collection[str],
+        since: datetime,
+        *,
+        active_since: datetime | None = None,
+    ) -> AsyncIterator[LatestPage]:
+        """Yield what accounts have completed since a time; how much else there is is not told."""
+        async for page in self.async_history(
+            accounts, since, active_since=active_since
+        ):
+            yield LatestPage(page)
 
     def can_mark(self, account: str) -> bool:
         """Return whether what this account has watched can be marked on the server.

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
-from ..domain.library import Completion, Page, Section
+from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
     ForbiddenError,
     ItemGoneError,
@@ -30,7 +30,7 @@ from ..domain.title import MediaType, Title
 from .account import PlexAccount
 from .api import Api
 from .calls import TIMEOUT, Caller, new_session
-from .history import HistoryReader
+from .history import HistoryReader, LatestReader
 from .library import read_episodes, read_page, read_sections, read_watched
 from .metadata import MILLISECONDS, OWNER_ACCOUNT, parse_title
 
@@ -297,28 +297,46 @@ class PlexClient:
         """
         if not accounts:
             return
-        own = await self._async_own(*accounts)
-        reader = HistoryReader(
-            self._api,
-            {
-                OWNER_ACCOUNT if self._is_owner and account in own else account: Party(
-                    account
-                )
-                for account in accounts
-            },
-            since,
-        )
+        reader = HistoryReader(self._api, await self._async_parties(accounts), since)
         while not reader.done:
-            try:
-                completions = await self._async_call(
-                    lambda server: reader.read(server.machineIdentifier)
-                )
-            except SignInError as err:
-                # So some servers say that it is not for everybody.
-                await self.async_info()
-                raise ForbiddenError from err
-            if completions:
+            if completions := await self._async_read(reader.read):
                 yield completions
+
+    async def async_latest(
+        self,
+        accounts: Collection[str],
+        since: datetime,
+        *,
+        active_since: datetime | None = None,
+    ) -> AsyncIterator[LatestPage]:
+        """Yield what accounts have completed since a time, the latest first.
+
+        Raises ForbiddenError where the server tells its owner alone.
+        """
+        if not accounts:
+            return
+        reader = LatestReader(self._api, await self._async_parties(accounts), since)
+        while not reader.done:
+            yield await self._async_read(reader.read)
+
+    async def _async_parties(self, accounts: Collection[str]) -> dict[str, Party]:
+        """Return accounts by the ids that they have in the server's history."""
+        own = await self._async_own(*accounts)
+        return {
+            OWNER_ACCOUNT if self._is_owner and account in own else account: Party(
+                account
+            )
+            for account in accounts
+        }
+
+    async def _async_read[T](self, read: Callable[[str], T]) -> T:
+        """Read a part of the history."""
+        try:
+            return await self._async_call(lambda server: read(server.machineIdentifier))
+        except SignInError as err:
+            # So some servers say that it is not for everybody.
+            await self.async_info()
+            raise ForbiddenError from err
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, or None."""

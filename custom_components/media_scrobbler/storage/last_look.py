@@ -1,5 +1,7 @@
 """When a server was last asked, with success, for what was completed."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 import logging
 from typing import Any
@@ -18,10 +20,22 @@ SAVE_DELAY = 30.0
 """Seconds before it is written: who forgets the last look only has to look further back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """How much a server's history had from before a time in UTC.
+
+    `newest` is the greatest number that anything in it had. What is told late makes it more.
+    """
+
+    before: datetime
+    count: int
+    newest: int | None
+
+
 class LastLook:
     """The beginnings of the last look at a server's history, and of the last thorough one.
 
-    In UTC; None before the first.
+    In UTC; None before the first. `earlier` is None where the server does not tell.
     """
 
     def __init__(
@@ -39,6 +53,7 @@ class LastLook:
         self._loaded = False
         self.at: datetime | None = None
         self.thorough_at: datetime | None = None
+        self.earlier: Earlier | None = None
 
     async def async_load(self) -> None:
         """Read it once."""
@@ -49,15 +64,19 @@ class LastLook:
             stored = await self._hass.async_add_executor_job(self._store.read)
             if stored is not None:
                 at = time_from_text(stored["at"])
-                self.thorough_at = time_from_text(stored["thorough_at"])
-                self.at = at
+                thorough_at = time_from_text(stored["thorough_at"])
+                if "earlier" in stored:
+                    self.earlier = _earlier_from_dict(stored["earlier"])
+                self.at, self.thorough_at = at, thorough_at
         except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
             _LOGGER.warning("A server is asked for all that was completed: %s", err)
 
     @callback
-    def note(self, at: datetime, *, thorough: bool) -> None:
+    def note(
+        self, at: datetime, *, thorough: bool, earlier: Earlier | None = None
+    ) -> None:
         """Remember a look that has succeeded."""
-        self.at = at
+        self.at, self.earlier = at, earlier
         if thorough or self.thorough_at is None:
             self.thorough_at = at
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
@@ -68,7 +87,22 @@ class LastLook:
 
     def _snapshot(self) -> dict[str, Any]:
         assert self.at is not None and self.thorough_at is not None
-        return {
+        stored: dict[str, Any] = {
             "at": self.at.isoformat(),
             "thorough_at": self.thorough_at.isoformat(),
         }
+        if self.earlier is not None:
+            stored["earlier"] = {
+                "before": self.earlier.before.isoformat(),
+                "count": self.earlier.count,
+                "newest": self.earlier.newest,
+            }
+        return stored
+
+
+def _earlier_from_dict(stored: Mapping[str, Any]) -> Earlier:
+    """Return what was stored; raises KeyError, TypeError or ValueError."""
+    count, newest = stored["count"], stored["newest"]
+    if type(count) is not int or not isinstance(newest, int | None):
+        raise TypeError(f"earlier is {stored!r}")
+    return Earlier(time_from_text(stored["before"]), count, newest)
