@@ -33,7 +33,7 @@ from custom_components.media_scrobbler.jellyfin import (
     client as jellyfin_client,
     http as jellyfin_http,
 )
-from custom_components.media_scrobbler.plex import account as plex_account
+from custom_components.media_scrobbler.plex import pin as plex_pin
 
 from .cloud import MODULE, Cloud
 from .common import (
@@ -248,7 +248,7 @@ async def plex_net(
     reachable: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[PlexStandIn]:
     """Return Plex with a server of Alice's, which she shares with Bob."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     async with PlexStandIn(
         owner="alice", home=("bob",), titles=[THE_SALT_ROAD, LOW_WATER]
     ) as plex:

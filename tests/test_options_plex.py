@@ -8,7 +8,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 
 from custom_components.media_scrobbler import connection
-from custom_components.media_scrobbler.plex import account as plex_account
+from custom_components.media_scrobbler.plex import pin as plex_pin
 
 from .common import add_viewer, answer, call, start_flow
 from .signing_in import confirm_url, finish, waiting
@@ -99,7 +99,7 @@ async def test_not_confirmed(
 ) -> None:
     """Whoever was too slow can try again, or go back."""
     if how == "never":
-        monkeypatch.setattr(plex_account, "PIN_LIFETIME", 0.1)
+        monkeypatch.setattr(plex_pin, "LIFETIME", 0.1)
     result = await started(hass, vera)
     if how == "expired":
         plex_net.tv.expire()
@@ -110,7 +110,7 @@ async def test_not_confirmed(
     back = await answer(hass, result, next_step_id="init")
     assert back["step_id"] == "init"
 
-    monkeypatch.setattr(plex_account, "PIN_LIFETIME", 60)
+    monkeypatch.setattr(plex_pin, "LIFETIME", 60)
     result = await answer(hass, back, next_step_id="plex_sign_in")
     plex_net.tv.visit(confirm_url(result), plex_net.user("bob"))
     result = await gone_on(hass, result)

@@ -1,5 +1,6 @@
 """Signing in to Plex: every way to its end, every obstacle and the way past it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
@@ -12,12 +13,12 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import pytest
 
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.plex import account as plex_account
+from custom_components.media_scrobbler.plex import pin as plex_pin
 
 from .common import (
     ALICE_AT_PLEX,
@@ -204,7 +205,7 @@ async def test_pin_never_confirmed(
     hass: HomeAssistant, plex_net: PlexStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody is waited for longer than a PIN is good; a token will do instead."""
-    monkeypatch.setattr(plex_account, "PIN_LIFETIME", 0.1)
+    monkeypatch.setattr(plex_pin, "LIFETIME", 0.1)
     result = await start_flow(hass, "plex", "plex_sign_in")
     result = await gone_on(hass, result)
     assert result["step_id"] == "plex_not_signed_in"
@@ -235,6 +236,23 @@ async def test_pin_closed(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     result = await start_flow(hass, "plex", "plex_sign_in")
     assert len(waiting("plex sign-in")) == 1
     hass.config_entries.flow.async_abort(result["flow_id"])
+    await until(hass, lambda: not waiting("plex sign-in"))
+
+
+async def test_pin_closed_early(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
+    """Nor does one that is closed before plex.tv has given a PIN."""
+    result = await start_flow(hass, "plex")
+    slow = plex_net.tv.faults.slow(0.2, path="/api/v2/pins")
+    going = hass.async_create_task(
+        hass.config_entries.flow.async_configure(
+            result["flow_id"], {"next_step_id": "plex_sign_in"}
+        )
+    )
+    while not slow.hits:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    hass.config_entries.flow.async_abort(result["flow_id"])
+    with pytest.raises(UnknownFlow):
+        await going
     await until(hass, lambda: not waiting("plex sign-in"))
 
 

@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.plex import account as plex_account
+from custom_components.media_scrobbler.plex import pin as plex_pin
 from custom_components.media_scrobbler.storage import watchlist as storage
 
 from .common import (
@@ -280,7 +280,7 @@ async def test_a_server_that_is_shared(
     hass: HomeAssistant, remote: Remote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With whom a server is shared signs in to it for a list of their own."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     bob = remote.plex.user("bob")
     bob.add_to_watchlist(PAPER_ORCHARD)
     remote.add(THE_SALT_ROAD)
@@ -299,7 +299,7 @@ async def test_their_own_sign_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever has signed in in the options has a list of their own, whoever else has not."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     remote.add(THE_SALT_ROAD)
     Remote(remote.plex, "bob").add(PAPER_ORCHARD)
     Remote(remote.plex, "carol").add(HARBOUR_LIGHTS)
@@ -334,7 +334,7 @@ async def test_one_of_several_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The lists of the others are imported all the same."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     Remote(remote.plex, "bob").add(PAPER_ORCHARD)
     bob = viewer_named(hass, "bob")
     await sign_in(hass, bob, remote.plex, "bob")
@@ -351,7 +351,7 @@ async def test_signed_in_anew_as_somebody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What another account's list had before says nothing about this one's."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     remote.add(THE_SALT_ROAD, PAPER_ORCHARD, NINTH_MERIDIAN, film("Tide"))
     await imported(hass, both)
     carols = Remote(remote.plex, "carol")
@@ -812,7 +812,7 @@ async def test_signed_out_by_plex(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A person is told when the token is worth nothing any more, and signs in again."""
-    monkeypatch.setattr(plex_account, "PIN_INTERVAL", 0.01)
+    monkeypatch.setattr(plex_pin, "INTERVAL", 0.01)
     remote.add(THE_SALT_ROAD)
     await imported(hass, alice)
     before = written(hass)

@@ -1,15 +1,17 @@
 """Config flow: what the steps of servers and those of viewers share."""
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, override
 
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryBaseFlow,
     ConfigFlow,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
@@ -19,6 +21,37 @@ from .scrobbler import DATA_SCROBBLER, Scrobbler
 MAX_NAME = 100
 
 NAME = vol.All(str, vol.Strip, vol.Length(min=1, max=MAX_NAME))
+
+
+class WaitingFlow(ConfigEntryBaseFlow):
+    """A flow that waits for what a person does elsewhere, and no longer than it lasts."""
+
+    def __init__(self) -> None:
+        """Start with nothing to wait for."""
+        super().__init__()
+        self._waiting: list[asyncio.Task[Any]] = []
+        self._is_over = False
+
+    @callback
+    def _async_wait_for[T](
+        self, coroutine: Coroutine[Any, Any, T], name: str
+    ) -> asyncio.Task[T]:
+        """Wait in the background, until the flow has ended at the latest."""
+        task = self.hass.async_create_background_task(coroutine, name)
+        self._waiting.append(task)
+        # It may have been closed while the step that leads here was still busy.
+        if self._is_over:
+            task.cancel()
+        return task
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Wait no more when the flow has ended."""
+        super().async_remove()
+        self._is_over = True
+        for task in self._waiting:
+            task.cancel()
 
 
 class ScrobblerFlow(ConfigFlow):

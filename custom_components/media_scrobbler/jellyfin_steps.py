@@ -1,7 +1,7 @@
 """Config flow: signing in to Jellyfin."""
 
 import asyncio
-from typing import Any, override
+from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import (
@@ -12,7 +12,6 @@ from homeassistant.const import (
     CONF_USERNAME,
     CONF_VERIFY_SSL,
 )
-from homeassistant.core import callback
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import voluptuous as vol
@@ -20,11 +19,12 @@ import voluptuous as vol
 from .const import CONF_OBTAINED, CONF_USER_ID
 from .domain.event import ServerType
 from .domain.media_server import ForbiddenError, MediaServerError
+from .flow_base import WaitingFlow
 from .jellyfin.client import JellyfinClient, SignedIn
 from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps, valid_url
 
 
-class JellyfinSteps(ServerSteps):
+class JellyfinSteps(WaitingFlow, ServerSteps):
     """By Quick Connect, by password, or by API key."""
 
     def __init__(self) -> None:
@@ -34,14 +34,6 @@ class JellyfinSteps(ServerSteps):
         self._quick_connect_code = ""
         self._address: dict[str, Any] = {}
         self._client: JellyfinClient | None = None
-
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Wait no more for a code to be entered when the flow has ended."""
-        super().async_remove()
-        if self._quick_connect is not None:
-            self._quick_connect.cancel()
 
     async def async_step_jellyfin(
         self, user_input: dict[str, Any] | None = None
@@ -74,7 +66,7 @@ class JellyfinSteps(ServerSteps):
                     errors["base"] = err.reason
                 else:
                     self._quick_connect_code = code
-                    self._quick_connect = self.hass.async_create_background_task(
+                    self._quick_connect = self._async_wait_for(
                         client.async_wait_for_quick_connect(secret), "quick connect"
                     )
                     return await self.async_step_jellyfin_quick_connect_code()

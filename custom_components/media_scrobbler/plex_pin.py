@@ -4,14 +4,15 @@ from abc import abstractmethod
 import asyncio
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntryBaseFlow, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers import instance_id
 
 from .domain.media_server import MediaServerError
-from .plex.account import PinSignIn
+from .flow_base import WaitingFlow
+from .plex.pin import PinSignIn
 
 
-class PlexPinSteps(ConfigEntryBaseFlow):
+class PlexPinSteps(WaitingFlow):
     """The steps from the browser back to the flow, whichever flow that is."""
 
     def __init__(self) -> None:
@@ -43,9 +44,7 @@ class PlexPinSteps(ConfigEntryBaseFlow):
                 self._pin_url = await pin.async_url()
             except MediaServerError:
                 return self.async_abort(reason="plex_tv_unreachable")
-            self._pin_task = self.hass.async_create_background_task(
-                pin.async_token(), "plex sign-in"
-            )
+            self._pin_task = self._async_wait_for(pin.async_token(), "plex sign-in")
         if not self._pin_task.done():
             return self.async_show_progress(
                 step_id="plex_sign_in",
@@ -62,6 +61,6 @@ class PlexPinSteps(ConfigEntryBaseFlow):
         assert self._pin_task is not None
         try:
             return await self._async_plex_signed_in(self._pin_task.result())
-        except MediaServerError, TimeoutError:
+        except MediaServerError:
             self._pin_task = None
             return await self.async_step_plex_not_signed_in()

@@ -19,6 +19,7 @@ from custom_components.media_scrobbler.domain.rules import (
     is_identified,
     merge,
     refusal,
+    retry_after,
     viewing_window,
 )
 from custom_components.media_scrobbler.domain.title import PLAYABLE, MediaType, Title
@@ -159,3 +160,26 @@ def test_believed_time(claimed: datetime | None, believed: datetime) -> None:
 )
 def test_clock_ahead(date: str | None, ahead: timedelta) -> None:
     assert clock_ahead(date, NOW) == ahead
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (" 120 ", 120),
+        ("0", 0),
+        pytest.param("9" * 400, float("inf"), id="for ever"),
+        ("Fri, 20 Nov 2026 20:16:30 GMT", 90),
+        ("Fri, 20 Nov 2026 20:16:30", 90),
+        ("Fri, 20 Nov 2026 20:14:00 GMT", 0),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-3", None),
+        ("1.5", None),
+        ("²", None),
+        ("Fri, 99 Nov 2026 20:16:30 GMT", None),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float | None) -> None:
+    """A server names seconds or a date, or nothing that can be understood."""
+    assert retry_after(header, NOW) == seconds

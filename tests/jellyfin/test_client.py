@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from datetime import timedelta
+from functools import partial
 import logging
 from typing import Any
 
@@ -37,7 +38,7 @@ from ..simulators.catalogue import (
     SLOW_FERRY,
     THE_SALT_ROAD,
 )
-from ..simulators.faults import Fault
+from ..simulators.faults import Fault, Faults
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
 from .someone import Someone, short
@@ -113,6 +114,39 @@ async def test_quick_connect_expires(
     monkeypatch.setattr(client_module, "QUICK_CONNECT_LIFETIME", 0.05)
     with pytest.raises(SignInError):
         await client.async_wait_for_quick_connect(secret)
+
+
+@pytest.mark.parametrize("path", ["/QuickConnect/*", "/Users/*"])
+@pytest.mark.parametrize(
+    "go_wrong",
+    [
+        partial(Faults.fail, status=429, times=1),
+        partial(Faults.fail, status=503, times=9),
+        partial(Faults.fail, status=401, times=1),
+        partial(Faults.html, times=1),
+        partial(Faults.answer, text='{"Authenticated": []}', times=1),
+        partial(Faults.cut, times=1),
+        partial(Faults.drop, times=9),
+    ],
+)
+async def test_quick_connect_goes_on(
+    jellyfin: JellyfinStandIn,
+    session: ClientSession,
+    path: str,
+    go_wrong: Callable[..., Fault],
+) -> None:
+    """Answers that go wrong do not end the wait for a code, nor that for its token."""
+    client = JellyfinClient(session, url=jellyfin.url, device_id="home")
+    code, secret = await client.async_quick_connect()
+    fault = go_wrong(jellyfin.faults, path=path)
+    waiting = asyncio.create_task(client.async_wait_for_quick_connect(secret))
+    async with asyncio.timeout(5):
+        while jellyfin.log.count_of("GET", "/QuickConnect/Connect") < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    jellyfin.authorize_quick_connect(code, JellyfinUser.named("bob"))
+    signed_in = await waiting
+    assert signed_in.token in jellyfin.accounts.tokens
+    assert fault.hits == fault.times
 
 
 async def test_quick_connect_off(
@@ -526,8 +560,3 @@ async def test_nonsense_at_sign_in(
         pytest.raises(NotAMediaServerError),
     ):
         await client.async_quick_connect()
-    with (
-        jellyfin.faults.answer('{"Authenticated": []}', path="/QuickConnect/Connect"),
-        pytest.raises(NotAMediaServerError),
-    ):
-        await client.async_wait_for_quick_connect("a")

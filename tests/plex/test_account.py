@@ -1,4 +1,4 @@
-"""plex.tv as a stand-in plays it: signing in, the servers of an account, its webhooks."""
+"""plex.tv as a stand-in plays it: the servers of an account, its webhooks."""
 
 from collections.abc import Awaitable, Callable
 import logging
@@ -7,7 +7,6 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.media_scrobbler.domain.event import Party
 from custom_components.media_scrobbler.domain.media_server import (
     CannotConnectError,
     ForbiddenError,
@@ -18,7 +17,7 @@ from custom_components.media_scrobbler.domain.media_server import (
     WebhookObstacleError,
 )
 from custom_components.media_scrobbler.plex import account as account_module
-from custom_components.media_scrobbler.plex.account import PinSignIn, PlexAccount
+from custom_components.media_scrobbler.plex.account import PlexAccount
 from custom_components.media_scrobbler.plex.client import PlexClient
 
 from ..simulators.faults import Fault
@@ -36,39 +35,6 @@ type Call = Callable[[PlexAccount], Awaitable[Any]]
 async def account(hass: HomeAssistant, plex_at_home: PlexStandIn) -> PlexAccount:
     """Return Alice's account."""
     return PlexAccount(hass, plex_at_home.token())
-
-
-async def test_pin(
-    hass: HomeAssistant, plex_at_home: PlexStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A person confirms in the browser, and that gives a token."""
-    monkeypatch.setattr(account_module, "PIN_INTERVAL", 0.01)
-    pin = PinSignIn(hass, "home")
-    url = await pin.async_url()
-    waiting = hass.async_create_task(pin.async_token())
-    while plex_at_home.tv.log.count_of("GET", "/api/v2/pins/*") < 2:
-        await hass.async_add_executor_job(lambda: None)
-    assert not waiting.done()
-    plex_at_home.tv.visit(url, plex_at_home.owner)
-    token = await waiting
-    assert await PlexAccount(hass, token).async_party() == Party(
-        str(plex_at_home.owner.id), "alice"
-    )
-    asked = plex_at_home.tv.log.of("POST", "/api/v2/pins")[0]
-    assert asked.headers["X-Plex-Client-Identifier"] == "home"
-    assert asked.headers["X-Plex-Product"] == "Media Scrobbler"
-
-
-async def test_pin_expires(
-    hass: HomeAssistant, plex_at_home: PlexStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A PIN that nobody confirms in time gives none."""
-    monkeypatch.setattr(account_module, "PIN_INTERVAL", 0.01)
-    pin = PinSignIn(hass, "home")
-    await pin.async_url()
-    plex_at_home.tv.expire()
-    with pytest.raises(MediaServerError):
-        await pin.async_token()
 
 
 async def test_servers(hass: HomeAssistant, plex_at_home: PlexStandIn) -> None:

@@ -11,7 +11,7 @@ server, so that a client which tries once more does it twice.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
@@ -47,6 +47,7 @@ class Fault:
     status: int = 200
     text: str = ""
     content_type: str = "text/plain"
+    headers: Mapping[str, str] | None = None
     hits: int = 0
 
     def __enter__(self) -> Self:
@@ -107,9 +108,12 @@ class Faults:
         method: str | None = None,
         times: int | None = None,
         text: str = "Error processing request.",
+        headers: Mapping[str, str] | None = None,
     ) -> Fault:
         """Refuse requests with a status."""
-        return self.answer(text, status=status, path=path, method=method, times=times)
+        return self.answer(
+            text, status=status, path=path, method=method, times=times, headers=headers
+        )
 
     def html(
         self,
@@ -138,6 +142,7 @@ class Faults:
         path: str = "*",
         method: str | None = None,
         times: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Fault:
         """Answer with this text, whatever was asked."""
         return self._add(
@@ -148,6 +153,7 @@ class Faults:
             status=status,
             text=text,
             content_type=content_type,
+            headers=headers,
         )
 
     def cut(
@@ -193,6 +199,7 @@ class Faults:
                         status=fault.status,
                         text=fault.text,
                         content_type=fault.content_type,
+                        headers=fault.headers,
                     )
                     return answer, True
                 case _Kind.CUT:
@@ -222,6 +229,7 @@ class Faults:
         status: int = 200,
         text: str = "",
         content_type: str = "text/plain",
+        headers: Mapping[str, str] | None = None,
     ) -> Fault:
         """Add a fault; where several say what to answer, the one added first does."""
         fault = Fault(
@@ -234,6 +242,7 @@ class Faults:
             status=status,
             text=text,
             content_type=content_type,
+            headers=headers,
         )
         self._faults.append(fault)
         return fault

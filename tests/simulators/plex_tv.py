@@ -21,7 +21,6 @@ from .stand_in import HOST, Handler, Port, StandIn
 
 PLEX_TV_HOSTS = ("plex.tv", "clients.plex.tv", "www.plex.tv")
 
-_PIN_LIFETIME = timedelta(minutes=30)
 _LINK_LIFETIME = timedelta(minutes=15)
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -117,6 +116,8 @@ class PlexTv(StandIn):
         # Where servers are said to be, by their ids, instead of where they are.
         self.connections: dict[str, list[Connection]] = {}
         self.pins: dict[int, Pin] = {}
+        # Seconds that a PIN with a long code can be confirmed.
+        self.pin_lifetime = 1800
         self._pin_ids = itertools.count(1_272_322_473, 11)
         self._nobody: Port | None = None
 
@@ -228,7 +229,8 @@ class PlexTv(StandIn):
             client=_client(request),
             product=request.headers.get("X-Plex-Product", "Plex Web"),
             created_at=now,
-            expires_at=now + (_PIN_LIFETIME if strong else _LINK_LIFETIME),
+            expires_at=now
+            + (timedelta(seconds=self.pin_lifetime) if strong else _LINK_LIFETIME),
         )
         self.pins[number] = pin
         return _answer(request, "pin", pin.content(now), status=201)

@@ -13,10 +13,15 @@ from .title import MediaType, Title
 class MediaServerError(Exception):
     """A server could not be asked; each kind says what a person can do about it.
 
-    `reason` is a key of the translations.
+    `reason` is a key of the translations, `placeholders` are what its text has filled in.
     """
 
     reason = "unknown"
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """Return what the text has filled in, by name."""
+        return {}
 
 
 class CannotConnectError(MediaServerError):
@@ -49,6 +54,10 @@ class SignInError(MediaServerError):
     reason = "invalid_auth"
 
 
+class ExpiredError(SignInError):
+    """What a person was to confirm has not been confirmed in time."""
+
+
 class ForbiddenError(MediaServerError):
     """The credentials are right, but do not allow this."""
 
@@ -59,6 +68,17 @@ class ServerFailureError(MediaServerError):
     """The server answers that it has failed."""
 
     reason = "server_failure"
+
+
+class BusyError(ServerFailureError):
+    """The server wants to be asked less often; `retry_after` says when again, in seconds."""
+
+    reason = "busy"
+
+    def __init__(self, retry_after: float | None = None) -> None:
+        """Take what the server says, None if it does not."""
+        super().__init__(retry_after)
+        self.retry_after = retry_after
 
 
 class ItemGoneError(MediaServerError):

@@ -157,3 +157,19 @@ def clock_ahead(date: str | None, received: datetime) -> timedelta:
         return timedelta()
     ahead = (told if told.tzinfo else told.replace(tzinfo=UTC)) - received
     return ahead if abs(ahead) > LATEST_CLOCK_AHEAD else timedelta()
+
+
+def retry_after(header: str | None, received: datetime) -> float | None:
+    """Return the seconds that the `Retry-After` of an answer asks for, None if it does not.
+
+    It is a number of them, or a date.
+    """
+    text = (header or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max((until - received).total_seconds(), 0)

@@ -1,6 +1,5 @@
 """A Jellyfin server's API, for 10.11 and 12.x."""
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,15 +10,16 @@ from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
+    ExpiredError,
     ForbiddenError,
     ItemGoneError,
     NotAMediaServerError,
     NowPlaying,
     ServerInfo,
-    SignInError,
     TooOldError,
 )
 from ..domain.title import MediaType, Title
+from ..polling import async_poll
 from . import history, library, plugin
 from .dto import item_title
 from .http import Http, NotFoundError, RefusedError, understood
@@ -96,25 +96,30 @@ class JellyfinClient:
     async def async_wait_for_quick_connect(self, secret: str) -> SignedIn:
         """Return the sign-in once a person has entered the code.
 
-        Raises SignInError when that has not happened in time.
+        Raises ExpiredError when that has not happened in time, and nothing else.
         """
-        try:
-            async with asyncio.timeout(QUICK_CONNECT_LIFETIME):
-                # Polling is how Quick Connect works.
-                while not (  # noqa: ASYNC110
+
+        async def signed_in() -> SignedIn | None:
+            try:
+                answer = await self._http.async_object(
+                    "GET", "/QuickConnect/Connect", params={"secret": secret}
+                )
+                with understood():
+                    if not answer.flag("Authenticated"):
+                        return None
+                # The secret stays good once it was used, should the answer be lost.
+                return self._take(
                     await self._http.async_object(
-                        "GET", "/QuickConnect/Connect", params={"secret": secret}
+                        "POST",
+                        "/Users/AuthenticateWithQuickConnect",
+                        body={"Secret": secret},
                     )
-                ).flag("Authenticated"):
-                    await asyncio.sleep(QUICK_CONNECT_INTERVAL)
-        except (TimeoutError, NotFoundError) as err:
-            raise SignInError from err
-        except PayloadError as err:
-            raise NotAMediaServerError from err
-        return self._take(
-            await self._http.async_object(
-                "POST", "/Users/AuthenticateWithQuickConnect", body={"Secret": secret}
-            )
+                )
+            except NotFoundError as err:
+                raise ExpiredError from err
+
+        return await async_poll(
+            signed_in, interval=QUICK_CONNECT_INTERVAL, lifetime=QUICK_CONNECT_LIFETIME
         )
 
     def _take(self, answer: Fields) -> SignedIn:

@@ -20,6 +20,7 @@ import orjson
 
 from ..domain.fields import Fields, PayloadError
 from ..domain.media_server import (
+    BusyError,
     CannotConnectError,
     CertificateError,
     ForbiddenError,
@@ -27,7 +28,7 @@ from ..domain.media_server import (
     ServerFailureError,
     SignInError,
 )
-from ..domain.rules import clock_ahead
+from ..domain.rules import clock_ahead, retry_after
 
 TIMEOUT = ClientTimeout(total=15)
 LIST_TIMEOUT = ClientTimeout(total=60)
@@ -133,6 +134,8 @@ class Http:
         for attempt in range(attempts):
             try:
                 return await self._send(method, path, params, body, within or TIMEOUT)
+            except BusyError:
+                raise
             except CannotConnectError, ServerFailureError:
                 if attempt == attempts - 1:
                     raise
@@ -162,6 +165,7 @@ class Http:
                 content = await response.read()
                 status, content_type = response.status, response.content_type
                 date = response.headers.get("Date")
+                later = response.headers.get("Retry-After")
         except (ClientConnectorCertificateError, ClientSSLError) as err:
             raise CertificateError from err
         except (ClientError, TimeoutError, ValueError) as err:
@@ -175,6 +179,8 @@ class Http:
                 raise ForbiddenError
             case 404:
                 raise NotFoundError
+            case 429:
+                raise BusyError(retry_after(later, dt_util.utcnow()))
             case _ if status >= 500:
                 raise ServerFailureError
             case _ if status >= 400:

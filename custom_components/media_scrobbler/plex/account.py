@@ -1,32 +1,21 @@
-"""plex.tv: signing in by PIN, the servers of an account, and its webhooks."""
+"""plex.tv: the servers of an account, its webhooks, and its watchlist."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import batched
 
 from homeassistant.core import HomeAssistant
-from plexapi.myplex import MyPlexAccount, MyPlexPinLogin, MyPlexResource
+from plexapi.myplex import MyPlexAccount, MyPlexResource
 
 from ..domain.event import Party
-from ..domain.media_server import (
-    NotAMediaServerError,
-    SignInError,
-    WebhookObstacleError,
-)
+from ..domain.media_server import NotAMediaServerError, WebhookObstacleError
 from ..domain.title import Ids, Title
 from ..domain.watchlist_sync import Remote
 from . import watchlist
 from .api import Api
 from .calls import TIMEOUT, Caller, new_session
 from .watchlist import WatchlistReader
-
-PIN_LIFETIME = 15 * 60
-"""Seconds that a PIN can be confirmed, by plex.tv's own measure."""
-
-PIN_INTERVAL = 2
-"""Seconds between two looks whether a PIN has been confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +27,6 @@ class FoundServer:
     token: str
     owned: bool
     urls: tuple[str, ...]
-
-
-class PinSignIn:
-    """A sign-in that a person confirms in the browser."""
-
-    def __init__(self, hass: HomeAssistant, client_id: str) -> None:
-        """Take by which id plex.tv shall know this Home Assistant."""
-        self._caller = Caller(hass)
-        self._pin = MyPlexPinLogin(
-            session=new_session(),
-            requestTimeout=TIMEOUT,
-            headers={
-                "X-Plex-Product": "Media Scrobbler",
-                "X-Plex-Client-Identifier": client_id,
-                "X-Plex-Device-Name": "Home Assistant",
-                "X-Plex-Platform": "Home Assistant",
-            },
-            oauth=True,
-        )
-
-    async def async_url(self) -> str:
-        """Return where the person confirms; raises MediaServerError."""
-        url: str = await self._caller.async_call(self._pin.oauthUrl)
-        return url
-
-    async def async_token(self) -> str:
-        """Return the account's token once the person has confirmed.
-
-        Raises SignInError when that has not happened in time.
-        """
-        async with asyncio.timeout(PIN_LIFETIME):
-            while not await self._caller.async_call(self._pin.checkLogin):
-                if self._pin.expired:
-                    raise SignInError
-                await asyncio.sleep(PIN_INTERVAL)
-        token: str | None = self._pin.token
-        if token is None:
-            raise SignInError
-        return token
 
 
 class PlexAccount:

@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from ..domain.media_server import (
+    BusyError,
     CannotConnectError,
     CertificateError,
     ForbiddenError,
@@ -98,6 +99,8 @@ def _translated[T](job: Callable[[], T]) -> T:
     except BadRequest as err:
         if str(err).startswith("(403)"):
             raise ForbiddenError from err
+        if str(err).startswith("(429)"):
+            raise BusyError from err
         raise ServerFailureError from err
     except (
         ParseError,
