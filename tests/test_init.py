@@ -269,7 +269,7 @@ async def test_remove_when_all_are_disabled(
     # Home Assistant tidies up its devices a little later, and then rests a little.
     for _ in range(2):
         await move_time(hass, freezer, minutes=1)
-    assert stored(hass) == {f"{DOMAIN}.accounts"}
+    assert stored(hass) == set()
 
 
 # Restarts

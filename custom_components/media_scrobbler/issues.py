@@ -50,6 +50,19 @@ def async_note_inbox_trouble(
 
 
 @callback
+def async_note_server_unreadable(
+    hass: HomeAssistant, entry: ConfigEntry[Any], unreadable: dict[str, str]
+) -> None:
+    """Open or close the issue about the files of a server that cannot be read."""
+    _note(
+        hass,
+        f"server_unreadable_{entry.entry_id}",
+        "server_unreadable" if unreadable else None,
+        {"server": entry.title, "files": _listed(unreadable)},
+    )
+
+
+@callback
 def async_note_webhook_obstacle(
     hass: HomeAssistant, entry: ConfigEntry[Any], obstacle: str | None
 ) -> None:

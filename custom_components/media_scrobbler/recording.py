@@ -63,6 +63,11 @@ class Recorder:
         self.ignored: set[str] = set()
         """The keys of accounts that nobody is interested in."""
 
+    async def async_load(self) -> None:
+        """Read which accounts are known."""
+        await self.accounts.async_load()
+        self._trouble()
+
     @callback
     def link(self, viewers: Mapping[str, Viewer]) -> set[str]:
         """Take who there is, by entry id; returns the accounts that are newly linked."""
@@ -327,7 +332,7 @@ class Recorder:
         async_note_inbox_trouble(
             self._hass,
             failing=self.inbox.failing or self.accounts.failing,
-            unreadable=self.inbox.unreadable,
+            unreadable=self.inbox.unreadable | self.accounts.unreadable,
         )
 
 

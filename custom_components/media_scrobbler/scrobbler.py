@@ -95,7 +95,7 @@ class Scrobbler:
 
     async def async_setup(self) -> None:
         """Read what is stored and start to take webhooks."""
-        await self.accounts.async_load()
+        await self.recorder.async_load()
         self._receiver.start()
         self._sync()
         for account in self.accounts:

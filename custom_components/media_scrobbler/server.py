@@ -34,6 +34,7 @@ from .domain.title import same_title
 from .issues import (
     async_note_cannot_mark,
     async_note_mass_unwatch,
+    async_note_server_unreadable,
     async_note_webhook_obstacle,
 )
 from .jellyfin import payload as jellyfin_payload
@@ -104,7 +105,7 @@ class Server:
         self.library_updates = LibraryUpdates(hass, self, listener)
         self._listener = listener
         self._rules = rules
-        self.outbox = Outbox(hass, f"outbox.{entry.entry_id}")
+        self.outbox = Outbox(hass, f"outbox.{entry.entry_id}", on_trouble=self._trouble)
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes | str] = {}
@@ -345,6 +346,7 @@ class Server:
         async_note_webhook_obstacle(self._hass, self.entry, None)
         async_note_cannot_mark(self._hass, self.entry, is_forbidden=False)
         async_note_mass_unwatch(self._hass, self.entry, ())
+        async_note_server_unreadable(self._hass, self.entry, {})
         self.updates.stop()
         self.outbox.tidy()
         self.scanner.cancel()
@@ -362,6 +364,8 @@ class Server:
         Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
         """
         await self.log.async_load()
+        await self.last_look.async_load()
+        self._trouble()
         # Whoever has the server next, as when it was disabled, reads what is on disk.
         self.entry.async_on_unload(self.library.async_flush)
         # Not the entry's: what the server has is known also while it does not answer.
@@ -377,6 +381,14 @@ class Server:
         self.entry.async_on_unload(self._disconnect)
         connection.start()
         self.scanner.start()
+
+    @callback
+    def _trouble(self) -> None:
+        async_note_server_unreadable(
+            self._hass,
+            self.entry,
+            self.log.unreadable | self.last_look.unreadable | self.outbox.unreadable,
+        )
 
     async def _async_load_library(self) -> None:
         await self.library.async_load()

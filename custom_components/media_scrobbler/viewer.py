@@ -183,6 +183,9 @@ class Viewer:
             self.history.unreadable
             | self.ratings.unreadable
             | self.watchlist.unreadable
+            | self.dismissed.unreadable
+            | self.imports.unreadable
+            | self.poster.unreadable
         )
 
     async def async_load(self) -> None:
@@ -190,9 +193,10 @@ class Viewer:
         await self.history.async_reload_unreadable()
         await self.ratings.async_load()
         await self.watchlist.async_load()
-        await self.dismissed.async_load()
+        await self.dismissed.async_reload_unreadable()
         await self.imports.async_load()
         await self.poster.async_load()
+        self._trouble()
 
     async def async_record(
         self,

@@ -142,18 +142,45 @@ async def test_whoever_asks_learns_that_accounts_are_not_on_disk(
         {"accounts": [{"server_id": ["s"], "id": "7"}]},
     ],
 )
-async def test_a_damaged_list_starts_anew(
-    hass: HomeAssistant,
-    disk: Disk,
-    caplog: pytest.LogCaptureFixture,
-    data: Any,
+async def test_a_damaged_list_stays_as_it_is_and_goes_on_in_another_file(
+    hass: HomeAssistant, disk: Disk, data: Any
 ) -> None:
-    disk.write("accounts", data)
+    path = disk.write("accounts", data)
+    damaged = path.read_bytes()
     accounts = Accounts(hass)
 
     await accounts.async_load()
 
-    assert "starts anew" in caplog.text
+    assert list(accounts.unreadable) == [str(path)]
     assert noted(accounts, Party("8", "alice"), Party(None, "alice")) == ["8", "8"]
     await accounts.async_saved()
-    assert len(disk.read("accounts")["accounts"]) == 1
+    assert path.read_bytes() == damaged
+    assert len(disk.read("accounts.0001")["accounts"]) == 1
+    again = Accounts(hass)
+    await again.async_load()
+    assert [account.id for account in again] == ["8"]
+    again.note("s", Party("9"))
+    await again.async_saved()
+    assert disk.names() == ["accounts", "accounts.0001"]
+
+    disk.write("accounts", {"accounts": [{"server_id": "s", "id": "7", "name": "bob"}]})
+    mended = Accounts(hass)
+    await mended.async_load()
+    assert mended.unreadable == {}
+    assert [account.id for account in mended] == ["7", "8", "9"]
+    mended.note("s", Party("10"))
+    await mended.async_saved()
+    assert disk.names() == ["accounts"]
+    assert len(disk.read("accounts")["accounts"]) == 4
+
+
+async def test_nothing_is_left_of_nobody(
+    hass: HomeAssistant, disk: Disk, accounts: Accounts
+) -> None:
+    noted(accounts, Party("7", "alice"))
+    await accounts.async_saved()
+
+    accounts.forget("s")
+
+    await accounts.async_saved()
+    assert disk.names() == []

@@ -59,7 +59,7 @@ _PLAYS = st.builds(
     id=_TEXT,
     title=_TITLES.filter(lambda title: title.media_type in PLAYABLE),
     watched_at=_TIMES,
-    sources=st.lists(_SOURCES, max_size=3).map(tuple),
+    sources=st.lists(_SOURCES, min_size=1, max_size=3).map(tuple),
 )
 
 

@@ -104,15 +104,62 @@ async def test_what_cannot_be_written_is_kept_and_written_later(
     assert len(disk.read(FILE)["plays"]) == 1
 
 
-async def test_what_cannot_be_read_is_said(
-    disk: Disk, dismissed: Dismissed, caplog: pytest.LogCaptureFixture
+async def test_what_cannot_be_read_stays_as_it_is_and_goes_on_in_another_file(
+    hass: HomeAssistant, disk: Disk, dismissed: Dismissed
 ) -> None:
-    disk.write(FILE, {"plays": [{"id": "x"}]})
+    await dismissed.async_add(play(movie(1)))
+    path = disk.path(FILE)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    troubles: list[list[str]] = []
+    again = Dismissed(
+        hass, "someone", on_trouble=lambda: troubles.append(list(again.unreadable))
+    )
 
-    await dismissed.async_load()
+    await again.async_add(play(movie(2)))
 
-    assert "Plays that were removed may come back" in caplog.text
-    assert not dismissed.has(known_to_server(movie(1)))
+    assert troubles == [[str(path)]]
+    assert path.read_bytes() == whole[:-20]
+    assert not again.has(known_to_server(movie(1)))
+    after_restart = Dismissed(hass, "someone")
+    await after_restart.async_load()
+    assert after_restart.has(known_to_server(movie(2)))
+
+    path.write_bytes(whole)
+    await again.async_reload_unreadable()
+    assert troubles == [[str(path)], []]
+    after_restart = Dismissed(hass, "someone")
+    await after_restart.async_add(play(movie(3)))
+    for known in (again, after_restart):
+        assert known.has(known_to_server(movie(1)))
+        assert known.has(known_to_server(movie(2)))
+    assert disk.names() == [FILE]
+    assert [stored["title"] for stored in disk.read(FILE)["plays"]] == [
+        "Film 1",
+        "Film 2",
+        "Film 3",
+    ]
+
+
+async def test_more_than_one_file_may_be_unreadable(
+    hass: HomeAssistant, disk: Disk
+) -> None:
+    for name in (FILE, f"{FILE}.0001"):
+        disk.path(name).parent.mkdir(exist_ok=True)
+        disk.path(name).write_bytes(b"damaged")
+    dismissed = Dismissed(hass, "someone")
+
+    await dismissed.async_add(play(movie(1)))
+
+    assert disk.names() == [FILE, f"{FILE}.0001", f"{FILE}.0002"]
+    assert len(dismissed.unreadable) == 2
+    # A person who has no use for it any more moves it away.
+    disk.path(f"{FILE}.0001").unlink()
+    again = Dismissed(hass, "someone")
+    await again.async_add(play(movie(2)))
+    assert disk.names() == [FILE, f"{FILE}.0002"]
+    await again.async_remove()
+    assert disk.names() == []
 
 
 async def test_nothing_is_left_of_it(disk: Disk, dismissed: Dismissed) -> None:

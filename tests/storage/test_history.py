@@ -548,7 +548,7 @@ async def test_what_cannot_be_read_stays_as_it_is(
     everything = await plays_in(history)
     path = disk.path(which)
     whole = path.read_bytes()
-    lost = len(disk.read(which)["plays"])
+    lost = 1 if how.startswith("a damaged") else len(disk.read(which)["plays"])
     damage(path, how)
     damaged = path.read_bytes()
     troubles: list[dict[str, str]] = []

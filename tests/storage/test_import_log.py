@@ -130,23 +130,31 @@ async def test_imports_before_the_log_is_read_come_behind_it(
         ({"runs": []}, 2),
     ],
 )
-async def test_a_damaged_log_starts_anew(
+async def test_a_damaged_log_stays_as_it_is_until_it_is_mended(
     hass: HomeAssistant,
     disk: Disk,
-    caplog: pytest.LogCaptureFixture,
     freezer: FrozenDateTimeFactory,
     data: Any,
     version: int,
 ) -> None:
-    disk.write(NAME, data, version=version)
+    path = disk.write(NAME, data, version=version)
+    damaged = path.read_bytes()
     log = ImportLog(hass, "v")
     log.add(run(1))
 
     await log.async_load()
 
-    assert "starts anew" in caplog.text
+    assert list(log.unreadable) == [str(path)]
     assert log.runs == (run(1),)
     await save(hass, freezer)
+    assert path.read_bytes() == damaged
+
+    disk.write(NAME, {"runs": []})
+    await log.async_load()
+    assert log.unreadable == {}
+    log.add(run(2))
+    await save(hass, freezer)
+    assert len(disk.read(NAME)["runs"]) == 2
 
 
 async def test_removing(

@@ -96,22 +96,20 @@ async def test_what_there_was_before_is_remembered(
         ),
     ],
 )
-async def test_what_cannot_be_read_is_taken_for_none(
-    hass: HomeAssistant,
-    disk: Disk,
-    caplog: pytest.LogCaptureFixture,
-    stored: dict[str, Any],
+async def test_what_cannot_be_read_is_taken_for_none_and_stays(
+    hass: HomeAssistant, disk: Disk, stored: dict[str, Any]
 ) -> None:
-    disk.write(FILE, stored)
+    path = disk.write(FILE, stored)
     look = LastLook(hass, "cellar")
 
     await look.async_load()
 
     assert look.at is None
-    assert "asked for all that was completed" in caplog.text
+    assert list(look.unreadable) == [str(path)]
     look.note(NOON, thorough=True)
     await written(hass)
-    assert disk.read(FILE) == {"at": NOON.isoformat(), "thorough_at": NOON.isoformat()}
+    assert look.at == NOON
+    assert disk.read(FILE) == stored
 
 
 async def test_nothing_is_left_of_it(

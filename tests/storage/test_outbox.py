@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
-import logging
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -402,26 +401,28 @@ async def test_what_nobody_waits_for_any_more_has_not_happened(
         {"entries": []},
     ],
 )
-async def test_a_damaged_file_is_kept_beside_a_new_one(
-    hass: HomeAssistant,
-    disk: Disk,
-    outbox: Outbox,
-    caplog: pytest.LogCaptureFixture,
-    damage: Any,
+async def test_a_damaged_file_stays_as_it_is_and_goes_on_in_another_one(
+    hass: HomeAssistant, disk: Disk, damage: Any
 ) -> None:
     path = disk.write(KEY, damage)
     damaged = path.read_bytes()
+    troubles: list[list[str]] = []
+    kept = Outbox(hass, KEY, on_trouble=lambda: troubles.append(list(kept.unreadable)))
 
-    await happen(outbox, change(movie(1)))
+    await happen(kept, change(movie(2)))
 
-    assert due(await reopened(hass)) == [movie(1)]
-    assert disk.path(f"{KEY}.unreadable").read_bytes() == damaged
-    (record,) = (
-        record
-        for record in caplog.records
-        if record.levelno >= logging.WARNING and record.name == module.__name__
-    )
-    assert "compare everything" in record.getMessage()
+    assert troubles == [[str(path)]]
+    assert due(await reopened(hass)) == [movie(2)]
+    assert path.read_bytes() == damaged
+
+    same = {"media_type": "movie", "ids": {"tmdb": 1002}}
+    other = STORED | {"title": same}
+    disk.write(KEY, {"changes": [STORED, other]})
+    mended = await reopened(hass)
+    assert len(mended) == 2
+    await happen(mended, change(movie(3)))
+    assert disk.names() == [KEY]
+    assert len(disk.read(KEY)["changes"]) == 3
 
 
 async def test_what_is_stored_without_a_fault_is_read(
@@ -441,19 +442,9 @@ async def test_a_file_of_a_newer_version_is_kept(
 
     await happen(outbox, change(movie(1)))
 
-    assert disk.names() == [KEY, f"{KEY}.unreadable"]
-
-
-async def test_a_damaged_file_that_cannot_be_moved_gives_way(
-    hass: HomeAssistant, disk: Disk, outbox: Outbox, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = disk.write(KEY, "nonsense")
-    disk.path(f"{KEY}.unreadable").mkdir()
-
-    await happen(outbox, change(movie(1)))
-
-    assert f"{path} could not be set aside" in caplog.text
-    assert due(await reopened(hass)) == [movie(1)]
+    assert disk.names() == [KEY, f"{KEY}.0001"]
+    await outbox.async_remove()
+    assert disk.names() == []
 
 
 async def test_an_older_form_is_migrated(

@@ -123,23 +123,31 @@ async def test_webhooks_that_come_before_the_log_is_read_come_behind_it(
         ({"events": []}, 2),
     ],
 )
-async def test_a_damaged_log_starts_anew(
+async def test_a_damaged_log_stays_as_it_is_until_it_is_mended(
     hass: HomeAssistant,
     disk: Disk,
-    caplog: pytest.LogCaptureFixture,
     freezer: FrozenDateTimeFactory,
     data: Any,
     version: int,
 ) -> None:
-    disk.write(NAME, data, version=version)
+    path = disk.write(NAME, data, version=version)
+    damaged = path.read_bytes()
     log = WebhookLog(hass, "s")
     add(log, 1)
 
     await log.async_load()
 
-    assert "starts anew" in caplog.text
+    assert list(log.unreadable) == [str(path)]
     assert [entry["reason"] for entry in log.newest()] == ["1"]
     await save(hass, freezer)
+    assert path.read_bytes() == damaged
+
+    disk.write(NAME, {"events": []})
+    await log.async_load()
+    assert log.unreadable == {}
+    add(log, 2)
+    await save(hass, freezer)
+    assert [entry["reason"] for entry in disk.read(NAME)["events"]] == ["1", "2"]
 
 
 async def test_removing(

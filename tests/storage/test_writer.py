@@ -1,6 +1,7 @@
 """Tests of writing: shared, confirmed, tried again."""
 
 import asyncio
+import gc
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -210,3 +211,31 @@ async def test_removing_ends_the_attempts(disk: Disk, counter: Counter) -> None:
     assert not counter.fails()
     assert not counter.waits()
     assert disk.names() == []
+
+
+async def test_nobody_has_to_wait_for_a_write_that_fails(
+    disk: Disk, counter: Counter, caplog: pytest.LogCaptureFixture
+) -> None:
+    with disk.full():
+        written = counter.count()
+        await asyncio.wait([written])
+        assert counter.fails()
+        del written
+        gc.collect()
+    await counter.writer.async_flush()
+
+    assert "never retrieved" not in caplog.text
+    assert counter.on_disk == 1
+
+
+async def test_where_there_is_nothing_there_is_no_file(
+    hass: HomeAssistant, disk: Disk
+) -> None:
+    states: list[dict[str, Any] | None] = [{}, None, {"value": 1}]
+    store = ConfirmingStore(hass, "thing")
+    writer = Writer(hass, store, states.pop)
+    for names in (["thing"], [], ["thing"]):
+        written = writer.save()
+        assert written is not None
+        await written
+        assert disk.names() == names

@@ -1,19 +1,16 @@
 """The accounts that have been seen on the servers."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 import hashlib
-import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 
 from ..domain.event import Party
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .continued import ContinuedStore
+from .store import Migration
 from .writer import Writer
-
-_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 2
@@ -60,8 +57,7 @@ class Accounts:
         on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
         """Start empty; `on_trouble` is called whenever `failing` has changed."""
-        self._hass = hass
-        self._store = ConfirmingStore(
+        self._store = ContinuedStore(
             hass,
             "accounts",
             version=VERSION,
@@ -76,16 +72,19 @@ class Accounts:
         """Return whether an account could not be written and waits in memory."""
         return self._writer.failing
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why.
+
+        The accounts in them are learned again as they watch.
+        """
+        return self._store.unreadable
+
     async def async_load(self) -> None:
-        """Read the accounts; without them, they are learned again as they watch."""
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            accounts = [_account(entry) for entry in stored.get("accounts", [])]
-        except (UnreadableStoreError, AttributeError, KeyError, TypeError) as err:
-            _LOGGER.warning("The list of known accounts starts anew: %s", err)
-            return
-        for account in accounts:
-            self._accounts.setdefault(account.server_id, {})[account.id] = account
+        """Read the accounts, once."""
+        for accounts in await self._store.async_load_as(_accounts):
+            for account in accounts:
+                self._accounts.setdefault(account.server_id, {})[account.id] = account
 
     async def async_saved(self) -> None:
         """Return when every known account is on disk; raises StorageWriteError."""
@@ -152,10 +151,11 @@ class Accounts:
 
     def _save(self) -> None:
         # Whoever needs to know that it is on disk asks by `async_saved`.
-        if (written := self._writer.save()) is not None:
-            written.add_done_callback(asyncio.Future.exception)
+        self._writer.save()
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, Any] | None:
+        if not any(self._accounts.values()):
+            return None
         return {
             "accounts": [
                 {
@@ -169,10 +169,17 @@ class Accounts:
         }
 
 
+def _accounts(stored: dict[str, Any]) -> list[Account]:
+    """Return the accounts of a stored form; raises what `DAMAGE` lists."""
+    return [_account(entry) for entry in stored["accounts"]]
+
+
 def _account(stored: dict[str, Any]) -> Account:
     """Return the account of a stored form; raises KeyError or TypeError if it is none."""
     server_id, account_id, name = stored["server_id"], stored["id"], stored.get("name")
-    if not all(isinstance(value, str) for value in (server_id, account_id, name or "")):
+    if not isinstance(server_id, str) or not isinstance(account_id, str):
         raise TypeError(f"{stored} is no account")
+    if not isinstance(name, str | None):
+        raise TypeError(f"name is {name!r}")
     # In version 1.1, every account that was known had been active.
     return Account(server_id, account_id, name, bool(stored.get("active", True)))

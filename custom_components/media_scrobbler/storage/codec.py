@@ -8,6 +8,10 @@ from ..domain.fields import MAX_SECONDS
 from ..domain.play import Play, Source, SourceKind
 from ..domain.title import PLAYABLE, MediaType, Title
 
+YEARS = range(1800, 9999)
+"""Years of the times that are believed: with these, no time zone and no window leads out
+of the calendar, and nothing was watched before."""
+
 _TITLE_KEYS: dict[str, type] = {
     "title": str,
     "year": int,
@@ -22,6 +26,7 @@ _TITLE_KEYS: dict[str, type] = {
     "show_items": dict,
     "duration": int,
 }
+_ITEM_KEYS = ("items", "show_items")
 _SOURCE_KEYS = (
     "event",
     "server_id",
@@ -54,15 +59,16 @@ def title_from_dict(stored: Mapping[str, Any]) -> Title:
         if key not in stored:
             continue
         values[key] = value = stored[key]
-        if type(value) is not kind or (kind is dict and not _are_ids(value)):
+        if type(value) is not kind or (kind is dict and not _are_ids(key, value)):
             raise TypeError(f"{key} is {value!r}")
     if not 0 <= values.get("duration", 0) <= MAX_SECONDS:
         raise ValueError(f"duration is {values['duration']}")
     return Title(media_type=MediaType(stored["media_type"]), **values)
 
 
-def _are_ids(value: Any) -> bool:
-    return all(isinstance(id_, (str, int)) for id_ in value.values())
+def _are_ids(key: str, value: Any) -> bool:
+    kinds = (str,) if key in _ITEM_KEYS else (str, int)
+    return all(type(id_) in kinds for id_ in value.values())
 
 
 def play_to_dict(play: Play) -> dict[str, Any]:
@@ -77,24 +83,31 @@ def play_to_dict(play: Play) -> dict[str, Any]:
 
 def play_from_dict(stored: Mapping[str, Any]) -> Play:
     """Return the play of a stored form; raises KeyError, TypeError or ValueError."""
-    play_id, title = stored["id"], title_from_dict(stored)
+    play_id, title, sources = stored["id"], title_from_dict(stored), stored["sources"]
     if not isinstance(play_id, str):
         raise TypeError(f"id is {play_id!r}")
+    if not isinstance(sources, list) or not sources:
+        raise TypeError(f"sources are {sources!r}")
     if title.media_type not in PLAYABLE:
         raise ValueError(f"a {title.media_type} is not something to play")
     return Play(
         id=play_id,
         title=title,
         watched_at=time_from_text(stored["watched_at"]),
-        sources=tuple(_source_from_dict(source) for source in stored["sources"]),
+        sources=tuple(_source_from_dict(source) for source in sources),
     )
 
 
 def time_from_text(text: str) -> datetime:
-    """Return the time of a stored form, in UTC; raises ValueError without a time zone."""
+    """Return the time of a stored form, in UTC.
+
+    Raises TypeError or ValueError for what is no text, without a time zone, or impossible.
+    """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text} is without a time zone")
+    if time.year not in YEARS:
+        raise ValueError(f"{text} is no time that can be reckoned with")
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
@@ -107,8 +120,10 @@ def _source_to_dict(source: Source) -> dict[str, Any]:
 
 
 def _source_from_dict(stored: Mapping[str, Any]) -> Source:
+    known = {key: stored[key] for key in _SOURCE_KEYS if key in stored}
+    for key, value in known.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{key} is {value!r}")
     return Source(
-        kind=SourceKind(stored["kind"]),
-        at=time_from_text(stored["at"]),
-        **{key: stored[key] for key in _SOURCE_KEYS if key in stored},
+        kind=SourceKind(stored["kind"]), at=time_from_text(stored["at"]), **known
     )

@@ -4,21 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-import logging
+from itertools import chain
 from typing import Any
 
 from homeassistant.core import HomeAssistant
 import orjson
 
-from ..const import DOMAIN
 from ..domain.play import Play, Report
 from ..domain.rules import viewing_gap
 from ..domain.title_map import TitleMap
 from .codec import play_from_dict, play_to_dict
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .continued import ContinuedStore
+from .store import Migration
 from .writer import StorageWriteError, Writer
-
-_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -38,9 +36,12 @@ class Dismissed:
         on_trouble: Callable[[], None] = lambda: None,
         migrate: Migration | None = None,
     ) -> None:
-        """Start empty; `on_trouble` is called whenever `failing` has changed."""
-        self._hass = hass
-        self._store = ConfirmingStore(
+        """Start empty.
+
+        `on_trouble` is called whenever `failing` or `unreadable` may have changed.
+        """
+        self._on_trouble = on_trouble
+        self._store = ContinuedStore(
             hass,
             f"dismissed.{key}",
             version=VERSION,
@@ -50,34 +51,44 @@ class Dismissed:
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
         self._plays: deque[Play] = deque()
         self._by_title = TitleMap[Play]()
-        self._loading: asyncio.Task[None] | None = None
+        self._is_loaded = False
+        self._loading = asyncio.Lock()
 
     @property
     def failing(self) -> bool:
         """Return whether something could not be written and waits in memory."""
         return self._writer.failing
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why: plays in them may come back."""
+        return self._store.unreadable
+
     async def async_load(self) -> None:
         """Read the plays, once; later calls wait for the first."""
-        if self._loading is None:
-            self._loading = self._hass.async_create_background_task(
-                self._async_load(), f"{DOMAIN} load {self._store.key}"
-            )
-        await asyncio.shield(self._loading)
+        async with self._loading:
+            if not self._is_loaded:
+                await self._async_load()
+
+    async def async_reload_unreadable(self) -> None:
+        """Read again what could not be read."""
+        await self.async_load()
+        async with self._loading:
+            if self.unreadable:
+                await self._async_load()
 
     async def _async_load(self) -> None:
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            for play in map(play_from_dict, stored.get("plays", ())):
-                self._add(play)
-        except (
-            UnreadableStoreError,
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as err:
-            _LOGGER.warning("Plays that were removed may come back: %s", err)
+        was_unreadable = self.unreadable
+        found = await self._store.async_load_as(_plays)
+        # What was read before, or added, is later.
+        later, self._plays, self._by_title = self._plays, deque(), TitleMap()
+        for play in chain(*found, later):
+            self._add(play)
+        if found and later:
+            self._writer.save()
+        self._is_loaded = True
+        if was_unreadable or self.unreadable:
+            self._on_trouble()
 
     async def async_add(self, play: Play) -> None:
         """Remember a play as it is; returns when that is on disk.
@@ -111,7 +122,7 @@ class Dismissed:
         await self._writer.async_flush()
 
     async def async_remove(self) -> None:
-        """Remove the file."""
+        """Remove the files."""
         self._plays.clear()
         self._by_title = TitleMap()
         await self._writer.async_remove()
@@ -123,3 +134,8 @@ class Dismissed:
                 for play in self._plays
             ]
         }
+
+
+def _plays(stored: dict[str, Any]) -> list[Play]:
+    """Return the plays of a stored form; raises what `DAMAGE` lists."""
+    return [play_from_dict(entry) for entry in stored["plays"]]

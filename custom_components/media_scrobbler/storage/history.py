@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import batched, groupby
+import logging
 from pathlib import Path
 import re
 import time
@@ -29,7 +30,7 @@ from ..domain.title import Title, combine, same_title
 from .codec import play_from_dict
 from .history_part import Part
 from .index import PlayIndex
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import DAMAGE, ConfirmingStore, Migration, UnreadableStoreError
 from .writer import Writer
 
 VERSION = 1
@@ -43,6 +44,8 @@ MAX_OPEN_PARTS = 6
 
 TAKEN_AT_ONCE = 50
 """Reports that are looked at before anything else has its turn; they share their writes."""
+
+_LOGGER = logging.getLogger(__name__)
 
 _PART_NAME = re.compile(r"\d{4}-\d{2}(\.\d{1,5})?", re.ASCII)
 
@@ -162,15 +165,16 @@ class History:
         async with self._lock:
             for part in [part for part in self._parts if part.unreadable]:
                 try:
-                    plays = await self._hass.async_add_executor_job(
+                    plays, damage = await self._hass.async_add_executor_job(
                         self._read_part, part
                     )
                 except UnreadableStoreError as err:
                     part.unreadable = str(err)
                     continue
-                # It may have been readable at the start.
+                # It may have been readable at the start, or in part.
                 self._index.forget(part.number)
-                part.unreadable = None
+                part.close()
+                part.unreadable = damage
                 if (latest := _index(part, plays, self._index)) is not None:
                     self._note_last(latest)
         self._on_trouble()
@@ -183,7 +187,7 @@ class History:
         if last is not None:
             self._note_last(last)
         if self.unreadable:
-            self._on_trouble()
+            self._note_trouble()
 
     def _read_all(self) -> tuple[list[Part], PlayIndex, Play | None]:
         """Read every part, in the executor; only the index stays in memory."""
@@ -201,7 +205,7 @@ class History:
             part = Part(len(parts), name)
             parts.append(part)
             try:
-                plays = self._read_part(part)
+                plays, part.unreadable = self._read_part(part)
             except UnreadableStoreError as err:
                 part.unreadable = str(err)
                 continue
@@ -211,23 +215,59 @@ class History:
                 last = latest
         return parts, index, last
 
-    def _read_part(self, part: Part) -> list[Play]:
-        """Read a part's plays, in the executor; raises UnreadableStoreError."""
-        stored = self._store(part).read() or {"plays": []}
+    def _read_part(self, part: Part) -> tuple[list[Play], str | None]:
+        """Read a part's plays, in the executor, and say if there are some that cannot be.
+
+        Raises UnreadableStoreError for a file of which nothing can be read.
+        """
+        store = self._store(part)
+        stored = store.read() or {"plays": []}
+        plays: dict[str, Play] = {}
+        damage: str | None = None
         try:
-            return [play_from_dict(entry) for entry in stored["plays"]]
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            raise UnreadableStoreError(f"a play is damaged: {err!r}") from err
+            for entry in stored["plays"]:
+                try:
+                    play = play_from_dict(entry)
+                    if play.id in plays:
+                        raise ValueError(f"{play.id} is there twice")
+                except DAMAGE as err:
+                    damage = f"{store.path}: a play is damaged: {err!r}"
+                else:
+                    plays[play.id] = play
+        except DAMAGE as err:
+            raise UnreadableStoreError(f"{store.path} is damaged: {err!r}") from err
+        return list(plays.values()), damage
 
     async def _open(self, part: Part) -> dict[str, bytes]:
-        """Bring a part into memory, with the lock held; raises UnreadableStoreError."""
+        """Bring a part into memory, with the lock held; raises UnreadableStoreError.
+
+        One that is `unreadable` in part is there to be looked at, not to be changed.
+        """
         if part.plays is None:
-            plays = await self._hass.async_add_executor_job(self._read_part, part)
+            try:
+                plays, damage = await self._hass.async_add_executor_job(
+                    self._read_part, part
+                )
+            except UnreadableStoreError as err:
+                self._note_unreadable(part, str(err))
+                raise
             part.plays = {}
             part.size = 0
             for play in plays:
                 part.put(play)
+            self._note_unreadable(part, damage or part.unreadable)
         return part.plays
+
+    def _note_unreadable(self, part: Part, why: str | None) -> None:
+        """Take note of what has come to be wrong with a file since it was read."""
+        if part.unreadable != why:
+            part.unreadable = why
+            self._note_trouble()
+
+    def _note_trouble(self) -> None:
+        for why in self.unreadable.values():
+            _LOGGER.warning("A file is left as it is: %s", why)
+        self._on_trouble()
 
     def _close_idle(self) -> None:
         """Let go of parts that are in memory without need, once a change has been made."""
@@ -238,7 +278,7 @@ class History:
             if part.plays is not None and (part.writer is None or part.writer.idle):
                 idle.append(part)
         for part in idle[: max(0, len(idle) - MAX_OPEN_PARTS)]:
-            part.plays = part.writer = None
+            part.close()
 
     # Changing
 
@@ -352,8 +392,13 @@ class History:
         watched_at: datetime,
         source: Source,
     ) -> tuple[Part, Play, bool]:
-        """Merge a report into a play; returns whether that has yet to be written."""
+        """Merge a report into a play; returns whether that has yet to be written.
+
+        A play in a file that must not be written stays as it is.
+        """
         part, old = known
+        if part.unreadable:
+            return part, old, False
         play = merge(old, title, watched_at, source)
         if changed := play != old:
             self._index.replace(old, play, part.number)
@@ -371,12 +416,15 @@ class History:
 
         `before` is called with the two, and waited for, before anything is changed.
         Raises KeyError if there is no such play, UnreadableStoreError if its file cannot
-        be read any more, and StorageWriteError as recording does.
+        be read any more or holds plays that cannot be, and StorageWriteError as recording
+        does.
         """
         await self.async_load()
         async with self._lock:
             part = await self._part_of(play_id)
             plays = await self._open(part)
+            if part.unreadable:
+                raise UnreadableStoreError(part.unreadable)
             old = play_from_dict(orjson.loads(plays[play_id]))
             new = change(old)
             if before is not None:
@@ -411,7 +459,7 @@ class History:
             twin = await self._find_viewing(
                 play.title, play.watched_at, play.sources[0], besides=play_id
             )
-            if twin is None:
+            if twin is None or twin[0].unreadable:
                 return play
             await self._open(own_part)
             part, kept = twin
@@ -493,12 +541,10 @@ class History:
         viewings = self._index.viewings(title, watched_at, source)
         for number, moments in viewings.items():
             part = self._parts[number]
-            try:
+            # Readable at start and not any more: the play must not be lost for that.
+            with suppress(UnreadableStoreError):
                 await self._open(part)
-            except UnreadableStoreError as err:
-                # Readable at start and not any more: the play must not be lost for that.
-                part.unreadable = str(err)
-                self._on_trouble()
+            if part.plays is None:
                 continue
             for play in part.all_plays():
                 if play.watched_at.timestamp() not in moments or play.id == besides:
@@ -517,14 +563,10 @@ class History:
         month = _month_of(watched_at)
         parts = self._months.setdefault(month, [])
         if parts and not parts[-1].unreadable:
-            try:
+            with suppress(UnreadableStoreError):
                 await self._open(parts[-1])
-            except UnreadableStoreError as err:
-                parts[-1].unreadable = str(err)
-                self._on_trouble()
-            else:
-                if parts[-1].size < MAX_PART_BYTES:
-                    return parts[-1]
+            if not parts[-1].unreadable and parts[-1].size < MAX_PART_BYTES:
+                return parts[-1]
         # No number is used twice, and a part that cannot be read keeps its name.
         name = month
         if parts:
@@ -546,9 +588,9 @@ class History:
         except ValueError, OverflowError, OSError:
             pass
         for part in sorted(self._parts, key=lambda part: part.month != month):
-            if part.plays is None and not part.unreadable:
+            if part.plays is None:
                 with suppress(UnreadableStoreError):
-                    plays = await self._hass.async_add_executor_job(
+                    plays, _ = await self._hass.async_add_executor_job(
                         self._read_part, part
                     )
                     if any(play.id == play_id for play in plays):
@@ -604,7 +646,7 @@ class History:
         parts = [
             (part, list(part.plays.values()) if part.plays is not None else None)
             for part in self._parts
-            if part.earliest < last and part.latest >= first and not part.unreadable
+            if part.earliest < last and part.latest >= first
         ]
         needle = query.casefold() if query else None
 
@@ -639,9 +681,10 @@ class History:
             if needle not in text.casefold():
                 return []
         try:
-            return self._read_part(part)
+            plays, _ = self._read_part(part)
         except UnreadableStoreError:
             return []
+        return plays
 
 
 async def async_saved(taken: Iterable[Taken]) -> None:

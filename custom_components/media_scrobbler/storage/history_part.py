@@ -14,7 +14,8 @@ from .writer import Writer
 class Part:
     """One file. `plays` is None while it is not in memory; values are JSON.
 
-    It covers the time from `earliest` to `latest`, in epoch seconds.
+    It covers the time from `earliest` to `latest`, in epoch seconds. `unreadable` says why
+    none of it, or not all of it, can be read: it is not written then.
     """
 
     number: int
@@ -48,6 +49,11 @@ class Part:
         assert self.plays is not None
         self.size -= len(self.plays.pop(play_id))
         self.decoded.pop(play_id, None)
+
+    def close(self) -> None:
+        """Let go of the plays; they must be on disk."""
+        self.plays = self.writer = None
+        self.decoded = {}
 
     def all_plays(self) -> Collection[Play]:
         """Return the plays; the part must be in memory."""

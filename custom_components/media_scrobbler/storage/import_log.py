@@ -2,18 +2,16 @@
 
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 
 from .codec import time_from_text
 from .store import ConfirmingStore, Migration, UnreadableStoreError
-
-_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -65,7 +63,6 @@ class ImportLog:
         self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
     ) -> None:
         """Start empty."""
-        self._hass = hass
         self._store = ConfirmingStore(
             hass,
             f"import_log.{key}",
@@ -77,23 +74,21 @@ class ImportLog:
         self._loaded = False
 
     async def async_load(self) -> None:
-        """Read the log once, to stand before what has been added meanwhile."""
-        if self._loaded:
+        """Read the log once, to stand before what has been added meanwhile.
+
+        What could not be read is tried again.
+        """
+        if self._loaded and not self.unreadable:
             return
         self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            runs = [_run_from_dict(run) for run in stored.get("runs", ())]
-        except (
-            UnreadableStoreError,
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as err:
-            _LOGGER.warning("The log of watchlist imports starts anew: %s", err)
-            return
-        self._runs = deque((*runs, *self._runs), maxlen=MAX_RUNS)
+        with suppress(UnreadableStoreError):
+            runs = await self._store.async_load_as(_runs) or ()
+            self._runs = deque((*runs, *self._runs), maxlen=MAX_RUNS)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     @property
     def last(self) -> Run | None:
@@ -125,19 +120,35 @@ def _run_to_dict(run: Run) -> dict[str, Any]:
     return asdict(run) | {"at": run.at.isoformat(), "trigger": run.trigger.value}
 
 
+def _runs(stored: dict[str, Any]) -> list[Run]:
+    """Return the imports of a stored form; raises what `DAMAGE` lists."""
+    return [_run_from_dict(run) for run in stored["runs"]]
+
+
 def _run_from_dict(stored: Mapping[str, Any]) -> Run:
     """Return the run of a stored form; raises KeyError, TypeError or ValueError."""
-    error, unmatched = stored["error"], stored["unmatched"]
+    error, unmatched, duration = (
+        stored["error"],
+        stored["unmatched"],
+        stored["duration"],
+    )
     if not isinstance(error, str | None):
         raise TypeError(f"error is {error!r}")
-    if not isinstance(unmatched, list):
+    if type(unmatched) is not list or not all(
+        isinstance(name, str) for name in unmatched
+    ):
         raise TypeError(f"unmatched is {unmatched!r}")
+    if type(duration) not in (int, float):
+        raise TypeError(f"duration is {duration!r}")
+    for count in _COUNTS:
+        if type(stored[count]) is not int:
+            raise TypeError(f"{count} is {stored[count]!r}")
     return Run(
         at=time_from_text(stored["at"]),
-        duration=float(stored["duration"]),
+        duration=float(duration),
         trigger=Trigger(stored["trigger"]),
         dry_run=stored["dry_run"] is True,
-        unmatched=tuple(map(str, unmatched)),
+        unmatched=tuple(unmatched),
         error=error,
-        **{count: int(stored[count]) for count in _COUNTS},
+        **{count: stored[count] for count in _COUNTS},
     )

@@ -1,17 +1,15 @@
 """When a server was last asked, with success, for what was completed."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 
 from .codec import time_from_text
 from .store import ConfirmingStore, Migration, UnreadableStoreError
-
-_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -42,7 +40,6 @@ class LastLook:
         self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
     ) -> None:
         """Start without any."""
-        self._hass = hass
         self._store = ConfirmingStore(
             hass,
             f"last_look.{key}",
@@ -56,20 +53,19 @@ class LastLook:
         self.earlier: Earlier | None = None
 
     async def async_load(self) -> None:
-        """Read it once."""
-        if self._loaded:
+        """Read it once; what could not be read is tried again."""
+        if self._loaded and not self.unreadable:
             return
         self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read)
-            if stored is not None:
-                at = time_from_text(stored["at"])
-                thorough_at = time_from_text(stored["thorough_at"])
-                if "earlier" in stored:
-                    self.earlier = _earlier_from_dict(stored["earlier"])
-                self.at, self.thorough_at = at, thorough_at
-        except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
-            _LOGGER.warning("A server is asked for all that was completed: %s", err)
+        with suppress(UnreadableStoreError):
+            known = await self._store.async_load_as(_known)
+            if known is not None and self.at is None:
+                self.at, self.thorough_at, self.earlier = known
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     @callback
     def note(
@@ -98,6 +94,14 @@ class LastLook:
                 "newest": self.earlier.newest,
             }
         return stored
+
+
+def _known(
+    stored: Mapping[str, Any],
+) -> tuple[datetime, datetime, Earlier | None]:
+    """Return what is known by a stored form; raises what `DAMAGE` lists."""
+    earlier = _earlier_from_dict(stored["earlier"]) if "earlier" in stored else None
+    return time_from_text(stored["at"]), time_from_text(stored["thorough_at"]), earlier
 
 
 def _earlier_from_dict(stored: Mapping[str, Any]) -> Earlier:

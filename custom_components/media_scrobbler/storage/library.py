@@ -41,7 +41,7 @@ from .library_contents import (
     stored_item,
 )
 from .library_index import LibraryIndex, item_id
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import DAMAGE, ConfirmingStore, Migration, UnreadableStoreError
 from .writer import StorageWriteError, Writer
 
 _LOGGER = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ class Library:
                 if header["scanned_at"] is not None:
                     contents.scanned_at = time_from_text(header["scanned_at"])
                 contents.rescanned = header.get("rescanned") is True
-            except (AttributeError, KeyError, TypeError, ValueError) as err:
+            except DAMAGE as err:
                 raise UnreadableStoreError(
                     f"{self._header.path} is damaged: {err!r}"
                 ) from err
@@ -243,7 +243,7 @@ class Library:
             for entry in stored["titles"]:
                 if wanted is None or not wanted.isdisjoint(entry["items"].values()):
                     yield stored_item(entry)
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
+        except DAMAGE as err:
             raise UnreadableStoreError(f"{store.path} is damaged: {err!r}") from err
 
     def _read_some(self, part: Part, items: set[str]) -> Iterator[tuple[str, Title]]:
@@ -428,8 +428,7 @@ class Library:
     @callback
     def _save(self, _now: datetime | None = None) -> None:
         self._cancel_save()
-        if (written := self._writer.save()) is not None:
-            written.add_done_callback(asyncio.Future.exception)
+        self._writer.save()
 
     @callback
     def _cancel_save(self) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import batched
+from itertools import batched, chain
 import logging
-from pathlib import Path
 from typing import Any
 
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
@@ -21,7 +20,8 @@ import orjson
 from ..domain.title import Title, combine
 from ..domain.title_map import TitleMap
 from .codec import time_from_text, title_from_dict, title_to_dict
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .continued import ContinuedStore
+from .store import Migration
 from .writer import StorageWriteError, Writer
 
 _LOGGER = logging.getLogger(__name__)
@@ -108,9 +108,13 @@ class Outbox:
         on_trouble: Callable[[], None] = lambda: None,
         migrate: Migration | None = None,
     ) -> None:
-        """Name the file; `on_trouble` is called whenever `failing` has changed."""
+        """Name the file.
+
+        `on_trouble` is called whenever `failing` or `unreadable` may have changed.
+        """
         self._hass = hass
-        self._store = ConfirmingStore(
+        self._on_trouble = on_trouble
+        self._store = ContinuedStore(
             hass, key, version=VERSION, minor_version=MINOR_VERSION, migrate=migrate
         )
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
@@ -126,6 +130,14 @@ class Outbox:
     def failing(self) -> bool:
         """Return whether something could not be written and waits in memory."""
         return self._writer.failing
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files that could not be read, and why.
+
+        To compare everything brings a server in step with what is in them.
+        """
+        return self._store.unreadable
 
     def __len__(self) -> int:
         """Return how many changes wait."""
@@ -148,20 +160,18 @@ class Outbox:
         await asyncio.shield(self._loading)
 
     async def _async_load(self) -> None:
-        try:
-            known = await self._hass.async_add_executor_job(self._read)
-        except UnreadableStoreError as err:
-            _LOGGER.warning(
-                "What was still to be marked on a server is unknown; to compare everything "
-                "brings it in step: %s",
-                err,
-            )
-            await self._hass.async_add_executor_job(self._set_aside)
-            return
-        for some in batched(known, AT_ONCE, strict=False):
+        found = await self._store.async_load_as(_waiting)
+        for some in batched(chain(*found), AT_ONCE, strict=False):
             for waiting in some:
-                self._add(waiting)
+                change = waiting.change
+                if (known := self._find(change.account, change.title)) is not None:
+                    # As in a file that was mended, and in the one that went on meanwhile.
+                    self._join(known, change)
+                else:
+                    self._add(waiting)
             await asyncio.sleep(0)
+        if self.unreadable:
+            self._on_trouble()
 
     async def async_put(
         self, changes: Iterable[Change], *, unsure: bool = False
@@ -283,8 +293,7 @@ class Outbox:
         if self._cancel_tidy is None:
             return
         self._stop_tidying()
-        if (written := self._writer.save()) is not None:
-            written.add_done_callback(asyncio.Future.exception)
+        self._writer.save()
 
     def _find(self, account: str, title: Title) -> Waiting | None:
         by_title = self._by_account.get(account)
@@ -321,25 +330,6 @@ class Outbox:
             self._cancel_tidy()
             self._cancel_tidy = None
 
-    def _read(self) -> list[Waiting]:
-        """Read the file, in the executor; raises UnreadableStoreError."""
-        stored = self._store.read() or {"changes": []}
-        try:
-            return [
-                Waiting(_from_dict(entry), turn=1, unsure=True)
-                for entry in stored["changes"]
-            ]
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            raise UnreadableStoreError(f"{self._store.path}: {err!r}") from err
-
-    def _set_aside(self) -> None:
-        """Keep a file that cannot be read beside the one that takes its place."""
-        path = Path(self._store.path)
-        try:
-            path.replace(path.with_name(f"{path.name}.unreadable"))
-        except OSError as err:
-            _LOGGER.warning("%s could not be set aside: %s", path, err.strerror)
-
     def _snapshot(self) -> dict[str, Any]:
         return {"changes": [waiting.raw for waiting in self._waiting]}
 
@@ -355,6 +345,13 @@ class Held:
     def release(self, *, happened: bool) -> None:
         """Let go of it, to be delivered if it has happened."""
         self.outbox.release(self.waiting, happened=happened)
+
+
+def _waiting(stored: dict[str, Any]) -> list[Waiting]:
+    """Return what waits in a stored form; raises what `DAMAGE` lists."""
+    return [
+        Waiting(_from_dict(entry), turn=1, unsure=True) for entry in stored["changes"]
+    ]
 
 
 def _to_dict(change: Change) -> dict[str, Any]:

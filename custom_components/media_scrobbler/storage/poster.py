@@ -1,16 +1,14 @@
 """The poster of what a viewer watched last."""
 
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from datetime import datetime
-import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 
 from .codec import time_from_text
 from .store import ConfirmingStore, UnreadableStoreError
-
-_LOGGER = logging.getLogger(__name__)
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -23,7 +21,6 @@ class Poster:
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
         """Start with nothing."""
-        self._hass = hass
         self._store = ConfirmingStore(
             hass, key, version=VERSION, minor_version=MINOR_VERSION
         )
@@ -32,17 +29,19 @@ class Poster:
         self.since: datetime | None = None
 
     async def async_load(self) -> None:
-        """Read the poster, once."""
-        if self._loaded:
+        """Read the poster, once; what could not be read is tried again."""
+        if self._loaded and not self.unreadable:
             return
         self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read)
-            if stored and self.since is None:
-                jpeg, since = b64decode(stored["jpeg"]), time_from_text(stored["since"])
-                self.jpeg, self.since = jpeg, since
-        except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
-            _LOGGER.warning("The last poster is gone: %s", err)
+        with suppress(UnreadableStoreError):
+            poster = await self._store.async_load_as(_poster)
+            if poster is not None and self.since is None:
+                self.jpeg, self.since = poster
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     @callback
     def show(self, jpeg: bytes | None, since: datetime) -> None:
@@ -63,3 +62,11 @@ class Poster:
             "jpeg": b64encode(self.jpeg).decode(),
             "since": self.since.isoformat(),
         }
+
+
+def _poster(stored: dict[str, Any]) -> tuple[bytes, datetime] | None:
+    """Return the poster of a stored form, if there is one; raises what `DAMAGE` lists."""
+    if not stored:
+        return None
+    jpeg = b64decode(stored["jpeg"], validate=True)
+    return jpeg, time_from_text(stored["since"])

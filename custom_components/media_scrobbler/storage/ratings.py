@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+import math
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+import orjson
 
 from ..domain.title import Title, combine
 from ..domain.title_map import TitleMap
@@ -18,11 +20,25 @@ VERSION = 1
 MINOR_VERSION = 1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Rating:
+    """A rating, encoded at once: what cannot be is refused before it is with the others."""
+
     title: Title
     value: float
     rated_at: datetime
+    raw: orjson.Fragment = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Encode the rating; raises TypeError or ValueError if that cannot be done."""
+        if not 0 <= self.value <= 10 or math.isnan(self.value):
+            raise ValueError(f"rating is {self.value!r}")
+        stored = {
+            **title_to_dict(self.title),
+            "rating": self.value,
+            "rated_at": self.rated_at.isoformat(),
+        }
+        object.__setattr__(self, "raw", orjson.Fragment(orjson.dumps(stored)))
 
 
 class Ratings:
@@ -45,7 +61,6 @@ class Ratings:
         self._ratings: list[_Rating] = []
         self._by_title = TitleMap[_Rating]()
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
-        self._unreadable: str | None = None
         self._loaded = False
         self._loading = asyncio.Lock()
 
@@ -57,7 +72,7 @@ class Ratings:
     @property
     def unreadable(self) -> dict[str, str]:
         """Return the file if it could not be read, and why."""
-        return {self._store.path: self._unreadable} if self._unreadable else {}
+        return self._store.unreadable
 
     def __len__(self) -> int:
         """Return how many titles are rated."""
@@ -68,15 +83,14 @@ class Ratings:
         async with self._loading:
             if self._loaded:
                 return
+            was_unreadable = bool(self.unreadable)
             try:
-                stored = await self._hass.async_add_executor_job(self._read)
-            except UnreadableStoreError as err:
-                self._unreadable = str(err)
+                stored = await self._store.async_load_as(_ratings)
+            except UnreadableStoreError:
                 self._on_trouble()
                 return
             self._loaded = True
-            was_unreadable, self._unreadable = self._unreadable, None
-            for rating in stored:
+            for rating in stored or ():
                 self._add(rating)
         if was_unreadable:
             self._on_trouble()
@@ -91,20 +105,23 @@ class Ratings:
     ) -> bool:
         """Rate a title, or take its rating back with None; returns whether that is new.
 
-        Raises UnreadableStoreError while the file cannot be read, and StorageWriteError
-        when it could not be written: the rating is kept and written later.
+        Raises UnreadableStoreError while the file cannot be read, TypeError or ValueError
+        for what cannot be stored, both with nothing changed, and StorageWriteError when it
+        could not be written: the rating is kept and written later.
         """
         await self.async_load()
-        if self._unreadable:
-            raise UnreadableStoreError(self._unreadable)
+        if self.unreadable:
+            raise UnreadableStoreError(*self.unreadable.values())
         known = self._by_title.find(title)
         if (known.value if known else None) == value:
             return False
         if known is not None:
-            self._discard(known)
             title = combine(known.title, title)
-        if value is not None:
-            self._add(_Rating(title, value, rated_at))
+        rating = None if value is None else _Rating(title, value, rated_at)
+        if known is not None:
+            self._discard(known)
+        if rating is not None:
+            self._add(rating)
         if (written := self._writer.save()) is not None:
             await written
         return True
@@ -120,33 +137,9 @@ class Ratings:
     async def async_remove(self) -> None:
         """Remove the file."""
         await self._writer.async_remove()
-        self._unreadable = None
-
-    def _read(self) -> list[_Rating]:
-        stored = self._store.read() or {"ratings": []}
-        try:
-            return [
-                _Rating(
-                    title_from_dict(entry),
-                    float(entry["rating"]),
-                    time_from_text(entry["rated_at"]),
-                )
-                for entry in stored["ratings"]
-            ]
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            raise UnreadableStoreError(f"a rating is damaged: {err!r}") from err
 
     def _snapshot(self) -> dict[str, Any]:
-        return {
-            "ratings": [
-                {
-                    **title_to_dict(rating.title),
-                    "rating": rating.value,
-                    "rated_at": rating.rated_at.isoformat(),
-                }
-                for rating in self._ratings
-            ]
-        }
+        return {"ratings": [rating.raw for rating in self._ratings]}
 
     def _add(self, rating: _Rating) -> None:
         self._ratings.append(rating)
@@ -155,3 +148,21 @@ class Ratings:
     def _discard(self, rating: _Rating) -> None:
         self._ratings.remove(rating)
         self._by_title.discard(rating.title, rating)
+
+
+def _ratings(stored: dict[str, Any]) -> list[_Rating]:
+    """Return the ratings of a stored form; raises what `DAMAGE` lists."""
+    return [
+        _Rating(
+            title_from_dict(entry),
+            _value(entry["rating"]),
+            time_from_text(entry["rated_at"]),
+        )
+        for entry in stored["ratings"]
+    ]
+
+
+def _value(stored: Any) -> float:
+    if type(stored) not in (int, float):
+        raise TypeError(f"rating is {stored!r}")
+    return float(stored)

@@ -19,6 +19,10 @@ type Migration = Callable[[int, int, dict[str, Any]], dict[str, Any]]
 """Turns the data of an older (version, minor version) into that of the present one."""
 
 
+DAMAGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What decoding raises where something is not what it should be."""
+
+
 class UnreadableStoreError(HomeAssistantError):
     """A file is there but cannot be read; it has been left as it is."""
 
@@ -28,7 +32,8 @@ class ConfirmingStore(Store[dict[str, Any]]):
 
     `Store.async_save` logs a failed write and returns as if all were well, and defers the
     write while Home Assistant stops; ours raises and writes. `Store.async_load` moves a
-    file that it cannot decode out of the way; ours leaves it for a person to mend.
+    file that it cannot decode out of the way; ours leaves it for a person to mend, and
+    does not write it while `async_load_as` has not understood it.
     """
 
     def __init__(
@@ -52,11 +57,18 @@ class ConfirmingStore(Store[dict[str, Any]]):
         )
         self._migrate = migrate
         self._write_error: Exception | None = None
+        self._unreadable: str | None = None
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be understood when it was loaded, and why."""
+        return {self.path: self._unreadable} if self._unreadable else {}
 
     async def async_confirm_save(self, data: dict[str, Any]) -> None:
         """Write the data; returns when it is on disk.
 
-        Raises WriteError or SerializationError when it is not.
+        Raises WriteError or SerializationError when it is not, UnreadableStoreError for a
+        file that is to be mended first.
         """
         self._write_error = None
         await self.async_save(data)
@@ -68,11 +80,37 @@ class ConfirmingStore(Store[dict[str, Any]]):
 
     @override
     async def _async_write_data(self, data: dict[str, Any]) -> None:
+        if self._unreadable is not None:
+            self._write_error = UnreadableStoreError(self._unreadable)
+            return
         try:
             await super()._async_write_data(data)
         except (SerializationError, WriteError) as err:
             self._write_error = err
             raise
+
+    async def async_load_as[T](self, decode: Callable[[dict[str, Any]], T]) -> T | None:
+        """Read the file and decode its data, in the executor; None if there is none.
+
+        Raises UnreadableStoreError for what cannot be read or decoded.
+        """
+        try:
+            decoded = await self.hass.async_add_executor_job(self._decoded, decode)
+        except UnreadableStoreError as err:
+            self._unreadable = str(err)
+            _LOGGER.warning("A file is left as it is: %s", err)
+            raise
+        # Not before whoever asked can add it to what is to be written.
+        self._unreadable = None
+        return decoded
+
+    def _decoded[T](self, decode: Callable[[dict[str, Any]], T]) -> T | None:
+        if (data := self.read()) is None:
+            return None
+        try:
+            return decode(data)
+        except DAMAGE as err:
+            raise UnreadableStoreError(f"{self.path} is damaged: {err!r}") from err
 
     def read(self) -> dict[str, Any] | None:
         """Read the file, to be called in the executor; None if there is none.
@@ -90,7 +128,7 @@ class ConfirmingStore(Store[dict[str, Any]]):
             version = int(content["version"])  # type: ignore[arg-type]
             minor = int(content.get("minor_version", 1))  # type: ignore[arg-type]
             data = content["data"]
-        except (KeyError, TypeError, ValueError) as err:
+        except DAMAGE as err:
             raise UnreadableStoreError(f"{self.path} is damaged: {err}") from err
         if not isinstance(data, dict):
             raise UnreadableStoreError(f"{self.path} is damaged: no data")
@@ -101,13 +139,14 @@ class ConfirmingStore(Store[dict[str, Any]]):
         if (version, minor) < (self.version, self.minor_version) and self._migrate:
             try:
                 return self._migrate(version, minor, data)
-            except (AttributeError, KeyError, TypeError, ValueError) as err:
+            except DAMAGE as err:
                 raise UnreadableStoreError(f"{self.path} is damaged: {err!r}") from err
         return data
 
     @override
     async def async_remove(self) -> None:
         """Remove the file, as far as that can be done."""
+        self._unreadable = None
         try:
             await super().async_remove()
         except OSError as err:

@@ -104,7 +104,6 @@ class Watchlist:
         )
         self._contents = _Contents()
         self._writer = Writer(hass, self._store, self._snapshot, on_trouble)
-        self._unreadable: str | None = None
         self._loaded = False
         self._removed = False
         self._loading = asyncio.Lock()
@@ -118,7 +117,7 @@ class Watchlist:
     @property
     def unreadable(self) -> dict[str, str]:
         """Return the file if it could not be read, and why."""
-        return {self._store.path: self._unreadable} if self._unreadable else {}
+        return self._store.unreadable
 
     @property
     def items(self) -> tuple[WatchlistItem, ...]:
@@ -159,15 +158,14 @@ class Watchlist:
         async with self._loading:
             if self._loaded:
                 return
+            was_unreadable = bool(self.unreadable)
             try:
-                contents = await self._hass.async_add_executor_job(self._read)
-            except UnreadableStoreError as err:
-                self._unreadable = str(err)
+                contents = await self._store.async_load_as(_contents)
+            except UnreadableStoreError:
                 self._on_trouble()
                 return
             self._loaded = True
-            was_unreadable, self._unreadable = self._unreadable, None
-            self._contents = contents
+            self._contents = contents or _Contents()
         if was_unreadable:
             self._on_trouble()
 
@@ -195,8 +193,8 @@ class Watchlist:
         async with self._changing:
             if self._removed:
                 return False
-            if self._unreadable:
-                raise UnreadableStoreError(self._unreadable)
+            if self.unreadable:
+                raise UnreadableStoreError(*self.unreadable.values())
             old = self._contents
             account_and_guids = (seen[0], frozenset(seen[1])) if seen else old.seen
             new = await self._hass.async_add_executor_job(
@@ -224,18 +222,6 @@ class Watchlist:
             self._removed = True
             await self._writer.async_remove()
             self._contents = _Contents()
-            self._unreadable = None
-
-    def _read(self) -> _Contents:
-        """Read the file, in the executor; raises UnreadableStoreError."""
-        if (stored := self._store.read()) is None:
-            return _Contents()
-        try:
-            items = [_item_from_dict(entry) for entry in stored["items"]]
-            seen = _seen_from_dict(stored["plex"]) if "plex" in stored else None
-            return _Contents().with_items(items, seen)
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            raise UnreadableStoreError(f"the watchlist is damaged: {err!r}") from err
 
     def _changed(self, change: Change, seen: Seen | None) -> _Contents:
         old = self._contents
@@ -257,6 +243,13 @@ class Watchlist:
             account, guids = contents.seen
             stored["plex"] = {"account": account, "guids": sorted(guids)}
         return stored
+
+
+def _contents(stored: dict[str, Any]) -> _Contents:
+    """Return the contents of a stored form; raises what `DAMAGE` lists."""
+    items = [_item_from_dict(entry) for entry in stored["items"]]
+    seen = _seen_from_dict(stored["plex"]) if "plex" in stored else None
+    return _Contents().with_items(items, seen)
 
 
 def _discard(by_title: TitleMap[str], item: WatchlistItem) -> None:

@@ -1,8 +1,8 @@
 """The last webhooks of a server, with what became of them."""
 
 from collections import deque
+from contextlib import suppress
 from datetime import datetime
-import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
@@ -12,14 +12,14 @@ from ..domain.outcome import Answer
 from .codec import time_from_text
 from .store import ConfirmingStore, Migration, UnreadableStoreError
 
-_LOGGER = logging.getLogger(__name__)
-
 VERSION = 1
 MINOR_VERSION = 1
 MAX_EVENTS = 500
 SAVE_DELAY = 30.0
 """Seconds before the log is written: it explains, it is no history."""
 
+
+_TEXT_KEYS = ("event", "server", "account", "player", "server_identity", "title")
 
 type _Entry = tuple[datetime, Answer, MediaEvent | None]
 
@@ -34,7 +34,6 @@ class WebhookLog:
         self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
     ) -> None:
         """Start empty."""
-        self._hass = hass
         self._store = ConfirmingStore(
             hass,
             f"webhook_log.{key}",
@@ -46,19 +45,21 @@ class WebhookLog:
         self._loaded = False
 
     async def async_load(self) -> None:
-        """Read the log once, to stand before what has been added meanwhile."""
-        if self._loaded:
+        """Read the log once, to stand before what has been added meanwhile.
+
+        What could not be read is tried again.
+        """
+        if self._loaded and not self.unreadable:
             return
         self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            events = list(stored.get("events", ()))
-            for event in events:
-                time_from_text(event["at"])
-        except (UnreadableStoreError, KeyError, TypeError, ValueError) as err:
-            _LOGGER.warning("The log of webhooks starts anew: %s", err)
-            return
-        self._events = deque((*events, *self._events), maxlen=MAX_EVENTS)
+        with suppress(UnreadableStoreError):
+            events = await self._store.async_load_as(_entries) or ()
+            self._events = deque((*events, *self._events), maxlen=MAX_EVENTS)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     @property
     def last(self) -> dict[str, Any] | None:
@@ -83,6 +84,21 @@ class WebhookLog:
     def _snapshot(self) -> dict[str, Any]:
         """Return what is stored, in the executor: the events go on meanwhile."""
         return {"events": [_as_dict(entry) for entry in list(self._events)]}
+
+
+def _entries(stored: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the webhooks of a stored form; raises what `DAMAGE` lists."""
+    entries: list[dict[str, Any]] = stored["events"]
+    for entry in entries:
+        time_from_text(entry["at"])
+        viewers = entry.get("viewers", [])
+        texts = [entry["outcome"], entry["reason"], *viewers]
+        texts += [entry[key] for key in _TEXT_KEYS if key in entry]
+        if type(viewers) is not list or not all(
+            isinstance(text, str) for text in texts
+        ):
+            raise TypeError(f"{entry} is no webhook")
+    return entries
 
 
 def _as_dict(entry: _Entry | dict[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Protocol
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import DOMAIN
-from .store import ConfirmingStore
 
 RETRY_DELAYS = (5, 15, 60, 300)
 """Seconds between attempts to write what could not be written; the last one repeats."""
@@ -17,6 +16,22 @@ RETRY_DELAYS = (5, 15, 60, 300)
 
 class StorageWriteError(HomeAssistantError):
     """A change is kept in memory and will be written as soon as that is possible."""
+
+
+class Confirming(Protocol):
+    """What is written: a file of a key, or several."""
+
+    key: str
+
+    @property
+    def path(self) -> str:
+        """Return the file that is written."""
+
+    async def async_confirm_save(self, data: dict[str, Any], /) -> None:
+        """Write the data; raises HomeAssistantError or OSError when it is not on disk."""
+
+    async def async_remove(self) -> None:
+        """Remove what has been written, as far as that can be done."""
 
 
 class Writer:
@@ -29,14 +44,15 @@ class Writer:
     def __init__(
         self,
         hass: HomeAssistant,
-        store: ConfirmingStore,
-        snapshot: Callable[[], dict[str, Any]],
+        store: Confirming,
+        snapshot: Callable[[], dict[str, Any] | None],
         on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the store and where its data comes from.
 
         `snapshot` is called in the event loop, what it returns is serialised in the
-        executor. `on_trouble` is called whenever `failing` has changed.
+        executor; None is for no file at all. `on_trouble` is called whenever `failing` has
+        changed.
         """
         self._hass = hass
         self._store = store
@@ -109,6 +125,9 @@ class Writer:
                         future.set_result(None)
                     else:
                         future.set_exception(error)
+                        # Whoever does not wait for it, or has given up, misses nothing:
+                        # it is tried again, and a person is told of it.
+                        future.exception()
         finally:
             self._writing = None
 
@@ -117,7 +136,10 @@ class Writer:
             return None
         self._dirty = False
         try:
-            await self._store.async_confirm_save(self._snapshot())
+            if (data := self._snapshot()) is None:
+                await self._store.async_remove()
+            else:
+                await self._store.async_confirm_save(data)
         except (HomeAssistantError, OSError) as err:
             self._dirty = True
             if self._retrying is None:
