@@ -611,19 +611,19 @@ async def test_a_viewer_who_is_removed_before_a_play_is_written(
     assert (await household.until_marked(THE_SALT_ROAD)).count == 1
 
 
-type Killed = tuple[Path, dict[str, UserData]]
+type Killed[T] = tuple[Path, T]
 
 
 @contextmanager
-def killing(
-    folder: Path, copies: Path, data: Callable[[], dict[str, UserData]]
-) -> Iterator[list[Killed]]:
+def killing[T](
+    folder: Path, copies: Path, data: Callable[[], T]
+) -> Iterator[list[Killed[T]]]:
     """Note what there is before and after each write, as if all ended there.
 
-    Each time that is a copy of the config folder, and what Jellyfin shows.
+    Each time that is a copy of the config folder, and what a server shows.
     """
     write = util_file.write_utf8_file_atomic
-    found: list[Killed] = []
+    found: list[Killed[T]] = []
 
     def copy() -> None:
         target = copies / str(len(found))

@@ -19,6 +19,7 @@ from .domain.media_server import (
     MediaServer,
     MediaServerError,
 )
+from .domain.rules import LATEST_CLOCK_AHEAD
 from .domain.title import Title
 from .echoes import Echoes
 from .issues import async_note_cannot_mark
@@ -33,6 +34,9 @@ _LOGGER = logging.getLogger(__name__)
 
 RETRY_DELAYS = (5, 15, 60, 300)
 """Seconds between attempts while a server fails; the last one repeats."""
+
+DONE_INTERVAL = 10.0
+"""Seconds in which marks are remembered together: there may be thousands of them."""
 
 MAX_FAILURES = 3
 """Titles in a row that a server fails at before it is left alone for a while."""
@@ -117,6 +121,8 @@ class Delivery:
         self._wake = asyncio.Event()
         self._forbidden: set[str] = set()
         self._failures = 0
+        self._delivered: list[tuple[Waiting, int]] = []
+        self._done_at = float("-inf")
         self._scan_was_cancelled = False
         self._timer: CALLBACK_TYPE | None = None
 
@@ -174,6 +180,8 @@ class Delivery:
 
     def _expect_echo(self, account: str, item: str, title: Title) -> None:
         self._rules.echoes.expect(self._server.entry.entry_id, account, item, title)
+        if not self._client.dates_marks:
+            self._server.marked.note(item, title, dt_util.utcnow())
 
     @callback
     def note_permission(self, account: str, *, is_forbidden: bool) -> None:
@@ -222,6 +230,12 @@ class Delivery:
 
     async def _async_work_off(self, connection: Connection) -> None:
         """Deliver what is due; what fails is tried again later."""
+        try:
+            await self._async_try_all(connection)
+        finally:
+            await self._async_done()
+
+    async def _async_try_all(self, connection: Connection) -> None:
         has_failed = False
         in_a_row = 0
         for waiting in self._server.outbox:
@@ -263,8 +277,19 @@ class Delivery:
                 # The server is well: this may be the only title that it fails at.
                 outbox.postpone(waiting)
             return False
-        outbox.done(waiting, turn)
+        self._delivered.append((waiting, turn))
+        now = self._hass.loop.time()
+        if not self._server.marked.unsaved or now - self._done_at >= DONE_INTERVAL:
+            await self._async_done()
         return True
+
+    async def _async_done(self) -> None:
+        """Take out of the outbox what has been delivered, once its marks are remembered."""
+        self._done_at = self._hass.loop.time()
+        delivered, self._delivered = self._delivered, []
+        await self._server.marked.async_save()
+        for waiting, turn in delivered:
+            self._server.outbox.done(waiting, turn)
 
     async def _async_deliver(self, waiting: Waiting) -> None:
         """Have the server show what it should; raises MediaServerError."""
@@ -283,6 +308,8 @@ class Delivery:
             return
         if waiting.unsure or goal.is_shared or goal.is_long_past(dt_util.utcnow()):
             watched = await self._client.async_watched(change.account, items)
+            if waiting.restored and goal.watched_at is not None:
+                self._note_marked(change, watched)
             items = [
                 item for item in items if not goal.is_shown(change.title, item, watched)
             ]
@@ -295,6 +322,14 @@ class Delivery:
                 )
             except ItemGoneError:
                 await self._async_look_for(item, change.title)
+
+    def _note_marked(self, change: Change, watched: dict[str, datetime | None]) -> None:
+        """Take it that what waits was marked before a kill where it shows so."""
+        if self._client.dates_marks:
+            return
+        for item, at in watched.items():
+            if at is not None and at >= change.queued_at - LATEST_CLOCK_AHEAD:
+                self._server.marked.note(item, change.title, at)
 
     async def _async_look_for(self, item: str, title: Title) -> None:
         """Have the library forget an item that is gone, for everybody."""

@@ -245,6 +245,8 @@ class Scrobbler:
         await self.recorder.inbox.async_flush()
         for server in list(self.servers.values()):
             await server.library.async_flush()
+            # What is known to be marked is in the outbox no more.
+            await server.marked.async_flush()
             await server.outbox.async_flush()
         with suppress(StorageWriteError):
             await self.accounts.async_saved()

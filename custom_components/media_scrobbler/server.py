@@ -44,6 +44,7 @@ from .plex import payload as plex_payload
 from .signals import Updates
 from .storage.last_look import LastLook
 from .storage.library import Library
+from .storage.marked import Marked
 from .storage.outbox import Outbox
 from .storage.webhook_log import WebhookLog
 
@@ -106,6 +107,7 @@ class Server:
         self._listener = listener
         self._rules = rules
         self.outbox = Outbox(hass, f"outbox.{entry.entry_id}", on_trouble=self._trouble)
+        self.marked = Marked(hass, entry.entry_id)
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes | str] = {}
@@ -365,6 +367,7 @@ class Server:
         """
         await self.log.async_load()
         await self.last_look.async_load()
+        await self.marked.async_load()
         self._trouble()
         # Whoever has the server next, as when it was disabled, reads what is on disk.
         self.entry.async_on_unload(self.library.async_flush)
@@ -387,7 +390,10 @@ class Server:
         async_note_server_unreadable(
             self._hass,
             self.entry,
-            self.log.unreadable | self.last_look.unreadable | self.outbox.unreadable,
+            self.log.unreadable
+            | self.last_look.unreadable
+            | self.outbox.unreadable
+            | self.marked.unreadable,
         )
 
     async def _async_load_library(self) -> None:
@@ -434,6 +440,7 @@ class Server:
         await self.last_look.async_remove()
         await self.library.async_remove_files()
         await self.outbox.async_remove()
+        await self.marked.async_remove()
 
 
 def player_key(player: Party) -> str:

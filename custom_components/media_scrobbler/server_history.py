@@ -131,6 +131,7 @@ class ServerHistory:
     ) -> tuple[ReportsByAccount, int]:
         """Return reports by account, the oldest first, and how much is of no use."""
         server_id = self._server.entry.unique_id or ""
+        await self._server.outbox.async_load()
         now = dt_util.utcnow()
         by_account: dict[str, list[Report]] = {}
         known = await self._async_known(completions)
@@ -142,8 +143,12 @@ class ServerHistory:
                 if account is None or not is_believable(watched_at, now):
                     useless += 1
                     continue
+                title = _completed(completion.title, server_id, known)
+                if self._is_marked(account, title, watched_at):
+                    useless += 1
+                    continue
                 report = Report(
-                    title=_completed(completion.title, server_id, known),
+                    title=title,
                     watched_at=min(watched_at, now),
                     source=self._source(account, completion, kind, now),
                     certainty=completion.certainty,
@@ -223,6 +228,15 @@ class ServerHistory:
                     "minutes": str(round(abs(error).total_seconds() / 60)),
                 },
             )
+
+    def _is_marked(self, account: Account, title: Title, watched_at: datetime) -> bool:
+        """Return whether the server says so because it was marked from here, or may have been."""
+        if self._client.dates_marks or not self._client.can_mark(account.id):
+            return False
+        server = self._server
+        return server.marked.has(title, watched_at) or server.outbox.may_have_delivered(
+            title, watched_at
+        )
 
     def _asked(self, since: datetime | None) -> datetime | None:
         """Return by the server's clock from when on to ask."""

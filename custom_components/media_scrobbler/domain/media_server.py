@@ -164,6 +164,10 @@ class MediaServer(Protocol):
     def can_mark(self, account: str) -> bool:
         """Return whether what this account has watched can be marked on the server."""
 
+    @property
+    def dates_marks(self) -> bool:
+        """Return whether a mark tells when something was watched; else it is of the moment."""
+
     async def async_watched(
         self, account: str, items: Collection[str]
     ) -> dict[str, datetime | None]:

@@ -304,6 +304,11 @@ class JellyfinClient:
         """
         return account == self._user_id or self._is_administrator is not False
 
+    @property
+    def dates_marks(self) -> bool:
+        """Return that a mark tells when something was watched."""
+        return True
+
     async def async_watched(
         self, account: str, items: Collection[str]
     ) -> dict[str, datetime | None]:

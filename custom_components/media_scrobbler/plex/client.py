@@ -247,6 +247,14 @@ class PlexClient:
         """
         return account in self._own
 
+    @property
+    def dates_marks(self) -> bool:
+        """Return that a mark is of the moment.
+
+        Before 1.40.0.7998 it was an entry of the history as well, by that version's notes.
+        """
+        return False
+
     async def async_watched(
         self, account: str, items: Collection[str]
     ) -> dict[str, datetime | None]:

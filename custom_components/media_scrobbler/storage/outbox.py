@@ -17,6 +17,7 @@ from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 import orjson
 
+from ..domain.rules import LATEST_CLOCK_AHEAD
 from ..domain.title import Title, combine
 from ..domain.title_map import TitleMap
 from .codec import time_from_text, title_from_dict, title_to_dict
@@ -72,7 +73,7 @@ class Waiting:
 
     `held` counts what has yet to happen to a history. `turn` goes up whenever there is
     something to deliver, `delivered` is the last turn that was. `unsure` tells that the
-    server may show it already.
+    server may show it already, `restored` that it was read: it may have been delivered.
     """
 
     change: Change
@@ -80,6 +81,7 @@ class Waiting:
     turn: int = 0
     delivered: int = 0
     unsure: bool = False
+    restored: bool = False
     raw: orjson.Fragment = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,6 +152,14 @@ class Outbox:
     def waits_for(self, account: str, title: Title) -> bool:
         """Return whether a title waits to be delivered for an account."""
         return self._find(account, title) is not None
+
+    def may_have_delivered(self, title: Title, at: datetime) -> bool:
+        """Return whether a title that waits may have been marked at a time, before a kill."""
+        return any(
+            waiting.restored and at >= waiting.change.queued_at - LATEST_CLOCK_AHEAD
+            for by_title in self._by_account.values()
+            for waiting in by_title.find_all(title)
+        )
 
     async def async_load(self) -> None:
         """Read what waits, once; what is read may have been delivered before."""
@@ -350,7 +360,8 @@ class Held:
 def _waiting(stored: dict[str, Any]) -> list[Waiting]:
     """Return what waits in a stored form; raises what `DAMAGE` lists."""
     return [
-        Waiting(_from_dict(entry), turn=1, unsure=True) for entry in stored["changes"]
+        Waiting(_from_dict(entry), turn=1, unsure=True, restored=True)
+        for entry in stored["changes"]
     ]
 
 
