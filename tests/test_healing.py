@@ -1,7 +1,8 @@
 """What no webhook has told of is found in what the server knows, and recorded."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 import json
 import logging
@@ -43,10 +44,12 @@ from .simulators.catalogue import (
     FOG_SIGNAL,
     HARBOUR_LIGHTS,
     LOW_WATER,
+    NINTH_MERIDIAN,
     PAPER_ORCHARD,
     SLOW_FERRY,
     THE_PILOT_BOAT,
     THE_SALT_ROAD,
+    ExternalIds,
     Playable,
 )
 from .simulators.jellyfin import JellyfinUser
@@ -923,6 +926,41 @@ async def test_deleted_item(hass: HomeAssistant, plex: PlexHome) -> None:
     assert (play["show"], play["season"], play["episode"]) == ("Harbour Lights", 2, 3)
     assert plex.requests_of(LOW_WATER) == 0
     assert plex.requests_of(HARBOUR_LIGHTS) == 0
+
+
+@pytest.mark.parametrize("released", [date(2024, 5, 31), date(2025, 1, 3)])
+async def test_deleted_film(
+    hass: HomeAssistant, plex: PlexHome, released: date
+) -> None:
+    """What is left of a film in the history is the play that a webhook has told of."""
+    film = replace(NINTH_MERIDIAN, released=released)
+    await plex.plex.add(film)
+    await watch(plex, "bob", film)
+    (recorded,) = await plays_of(hass, viewer(hass, "bob"))
+    plex.plex.remove(film)
+    events = heard(hass)
+    await look(hass)
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    assert (play["play_id"], play["year"]) == (recorded["play_id"], 2024)
+    assert sources(play) == ["webhook", "server_history"]
+    assert events == []
+
+
+async def test_deleted_remake(hass: HomeAssistant, plex: PlexHome) -> None:
+    """Of two films of one name, the one that is gone is known by when it came out."""
+    events = heard(hass)
+    await watch(plex, "bob", THE_SALT_ROAD)
+    silence(plex)
+    remake = replace(
+        THE_SALT_ROAD, year=1958, released=date(1958, 5, 1), ids=ExternalIds(tmdb=7)
+    )
+    await plex.plex.add(remake)
+    await watch(plex, "bob", remake)
+    plex.plex.remove(remake)
+    await look(hass)
+    plays = await plays_of(hass, viewer(hass, "bob"))
+    assert {play["year"] for play in plays} == {2019, 1958}
+    assert [event["rewatch"] for event in events] == [False, False]
 
 
 # Clocks

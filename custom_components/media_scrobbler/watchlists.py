@@ -15,7 +15,7 @@ from homeassistant.util.ulid import ulid_now
 
 from .const import DOMAIN, EVENT_WATCHLIST_AVAILABLE
 from .domain.play import Play
-from .domain.title import MediaType, Title, name_identity, same_title
+from .domain.title import MediaType, Title, same_title, same_year_or_id
 from .domain.title_map import TitleMap
 from .domain.watchlist import (
     Origin,
@@ -223,7 +223,6 @@ class Watchlists:
                 for viewer in self._viewers.values():
                     items = wanted.setdefault(viewer.entry.entry_id, {})
                     found = viewer.watchlist.find_all(title)
-                    found += _undecided(viewer, title)
                     items.update((item.uid, item) for item in found)
             await asyncio.sleep(0)
         for viewer_id, items in wanted.items():
@@ -370,7 +369,7 @@ class Watchlists:
             if title.season == _SPECIALS:
                 return
             title = show_of(title)
-        for item in viewer.watchlist.find_all(title) or _undecided(viewer, title):
+        for item in _meant(viewer, title):
             if item.done_at is None and any(
                 source.at >= item.added_at for source in play.sources
             ):
@@ -492,12 +491,17 @@ def _renamed(
     return new
 
 
-def _undecided(viewer: Viewer, title: Title) -> list[WatchlistItem]:
-    """Return the items of a list that say no more than the name of a movie or show."""
-    if title.year is None:
-        return []
-    named = Title(media_type=title.media_type, title=title.title)
-    return [item for item in viewer.watchlist.find_all(named) if not item.title.ids]
+def _meant(viewer: Viewer, title: Title) -> list[WatchlistItem]:
+    """Return the items of a list that are a movie or show.
+
+    Those that say no more than its name are only where no other one is; where they are of
+    several, nobody knows which of them it is.
+    """
+    found = viewer.watchlist.find_all(title)
+    if certain := [item for item in found if same_year_or_id(item.title, title)]:
+        return certain
+    one_of_them = all(same_title(found[0].title, item.title) for item in found[1:])
+    return found if one_of_them else []
 
 
 def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:
@@ -505,16 +509,14 @@ def _twin(viewer: Viewer, item: WatchlistItem) -> WatchlistItem | None:
 
     A name without a year means whatever is there of that name.
     """
-    found = next(filter(None, map(viewer.watchlist.find, candidates(item))), None)
-    if found is not None or item.title.year is not None or item.title.ids:
-        return found
-    name = name_identity(item.title)
+    is_name = item.title.year is None and not item.title.ids
     return next(
         (
             other
-            for other in viewer.watchlist.items
+            for title in candidates(item)
+            for other in viewer.watchlist.find_all(title)
             if other.uid != item.uid
-            and name_identity(replace(other.title, year=None)) == name
+            and (is_name or same_year_or_id(other.title, title))
         ),
         None,
     )

@@ -11,6 +11,7 @@ from custom_components.media_scrobbler.domain.title import (
     identities,
     is_exclusive,
     is_item,
+    is_own,
     name_identity,
     number_of,
     same_title,
@@ -214,10 +215,61 @@ def test_names_that_differ(one: str, other: str) -> None:
             replace(MOVIE, title="Other", items={"attic": "77"}),
             id="the server's own item",
         ),
+        pytest.param(MOVIE, replace(MOVIE, year=None), id="year unknown"),
         pytest.param(
-            replace(EPISODE, ids={"tvdb": 1}, show_ids={"tvdb": 9}),
+            replace(MOVIE, year=None, items={"attic": "77"}),
+            replace(MOVIE, ids={"tmdb": 1}, items={"cellar": "a1"}),
+            id="year and ids known of one",
+        ),
+        pytest.param(
+            replace(MOVIE, ids={"tmdb": 1}, items={"attic": "77"}),
+            replace(MOVIE, year=2020),
+            id="a year apart, one known by nothing else",
+        ),
+        pytest.param(
+            replace(MOVIE, items={"attic": "77"}),
+            replace(MOVIE, items={"attic": "99"}),
+            id="a film that returned as another item",
+        ),
+        pytest.param(
+            replace(MOVIE, ids={"tmdb": 1}, items={"attic": "77"}),
+            replace(MOVIE, year=None, items={"attic": "99"}),
+            id="a film that returned, its year unknown",
+        ),
+        pytest.param(
+            replace(EPISODE, items={"attic": "77"}, show_items={"attic": "70"}),
+            replace(EPISODE, items={"attic": "99"}, show_items={"attic": "90"}),
+            id="an episode of a library that was built anew",
+        ),
+        pytest.param(
+            replace(TRACK, items={"attic": "77"}),
+            replace(TRACK, items={"attic": "99"}),
+            id="a track of a library that was built anew",
+        ),
+        pytest.param(
+            replace(EPISODE, show_ids={"tvdb": 9}, title="Low Water", show=None),
             replace(EPISODE, ids={"tvdb": 2}, show_ids={"tvdb": 9}),
             id="show and number",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tmdb": 1}, show_ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 2}, show_ids={"tvdb": 9}),
+            id="show and number, where no own ids can be compared",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 1, "imdb": "tt1"}, show_ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 2, "imdb": "tt1"}, show_ids={"tvdb": 9}),
+            id="one own id agrees, another does not",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 9}, show_ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 2}, show_ids={"tvdb": 9}),
+            id="one with the ids of its show by mistake",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 2}, show_ids={"tvdb": 9}),
+            id="the ids of a show by mistake, which only the other tells",
         ),
         pytest.param(
             replace(EPISODE, ids={"tvdb": 1}),
@@ -271,7 +323,12 @@ def test_same(one: Title, other: Title) -> None:
     ("one", "other"),
     [
         pytest.param(MOVIE, replace(MOVIE, year=1958), id="year"),
-        pytest.param(MOVIE, replace(MOVIE, year=None), id="year unknown"),
+        pytest.param(MOVIE, replace(MOVIE, year=2021), id="two years apart"),
+        pytest.param(
+            replace(MOVIE, items={"attic": "77"}),
+            replace(MOVIE, items={"cellar": "a1"}, year=2020),
+            id="a year apart, each an item",
+        ),
         pytest.param(
             replace(MOVIE, ids={"tmdb": 1}),
             replace(MOVIE, ids={"tmdb": 2}),
@@ -303,9 +360,26 @@ def test_same(one: Title, other: Title) -> None:
             id="an item id that was given anew",
         ),
         pytest.param(
-            replace(MOVIE, items={"cellar": "a1"}),
-            replace(MOVIE, items={"cellar": "a2"}),
-            id="two items of a server by one name",
+            replace(MOVIE, items={"cellar": "a1"}, year=None),
+            replace(MOVIE, items={"cellar": "a2"}, year=None),
+            id="two items of a server by a name without a year",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 1}, show_ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 2}, show_ids={"tvdb": 9}),
+            id="two orders of the episodes of a show",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 1, "tmdb": 3}, show_items={"attic": "70"}),
+            replace(
+                EPISODE, ids={"tvdb": 2, "imdb": "tt4"}, show_items={"attic": "70"}
+            ),
+            id="a special in the folder of a season",
+        ),
+        pytest.param(
+            replace(EPISODE, ids={"tvdb": 9}, show_ids={"tvdb": 9}),
+            replace(EPISODE, ids={"tvdb": 9}, show_ids={"tvdb": 9}, episode=4),
+            id="two episodes with the ids of their show, which is known",
         ),
         pytest.param(EPISODE, replace(EPISODE, show="Other"), id="show"),
         pytest.param(
@@ -344,18 +418,19 @@ def test_not_same(one: Title, other: Title) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "item", "exclusive"),
+    ("kind", "item", "own", "exclusive"),
     [
-        ("tmdb", False, False),
-        ("plex", False, True),
-        ("item attic", True, True),
-        ("show item attic", True, False),
-        ("show tmdb", False, False),
-        ("show plex", False, False),
+        ("tmdb", False, True, False),
+        ("plex", False, True, True),
+        ("item attic", True, False, True),
+        ("show item attic", True, False, False),
+        ("show tmdb", False, False, False),
+        ("show plex", False, False, False),
     ],
 )
-def test_kinds_of_identity(kind: str, item: bool, exclusive: bool) -> None:
+def test_kinds_of_identity(kind: str, item: bool, own: bool, exclusive: bool) -> None:
     assert is_item(kind) is item
+    assert is_own(kind) is own
     assert is_exclusive(kind) is exclusive
 
 

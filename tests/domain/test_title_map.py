@@ -4,7 +4,12 @@ from dataclasses import replace
 
 from hypothesis import given, strategies as st
 
-from custom_components.media_scrobbler.domain.title import MediaType, Title, same_title
+from custom_components.media_scrobbler.domain.title import (
+    DATED,
+    MediaType,
+    Title,
+    same_title,
+)
 from custom_components.media_scrobbler.domain.title_map import TitleMap
 
 from .test_properties import BOUNDED, titles
@@ -51,6 +56,22 @@ def test_all_values_of_a_title_are_found() -> None:
     assert not set(films.find_all(replace(FILM, ids={"tmdb": 1}, title="X")))
 
 
+def test_a_name_without_a_year_is_the_one_of_that_name_if_there_is_but_one() -> None:
+    unknown = replace(FILM, year=None, ids={})
+    remake = replace(FILM, year=1958, ids={"tmdb": 1})
+
+    assert TitleMap([(FILM, 1)]).find(unknown) == 1
+    assert TitleMap([(unknown, 1)]).find(FILM) == 1
+    both = TitleMap([(FILM, 1), (remake, 2)])
+    assert both.find(unknown) is None
+    assert list(both.find_all(unknown)) == [1, 2]
+    # Of those of its name, one that says its year comes first.
+    both.add(unknown, 3)
+    assert both.find(replace(remake, ids={})) == 2
+    assert list(both.find_all(replace(FILM, ids={}))) == [1, 3]
+    assert both.find(unknown) == 3
+
+
 def test_a_copy_goes_its_own_way() -> None:
     films = TitleMap([(FILM, 1)])
     show = replace(FILM, media_type=MediaType.SHOW)
@@ -77,4 +98,7 @@ def test_exactly_what_is_the_same_is_found(
     found = there.find(one)
 
     same = [number for number in left if same_title(known[number], one)]
-    assert found in same if same else found is None
+    if len(same) == 1 or one.media_type not in DATED:
+        assert found in same if same else found is None
+    assert set(there.find_all(one)) == set(same)
+    assert found is None or found in same

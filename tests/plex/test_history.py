@@ -280,6 +280,30 @@ async def test_what_is_gone(plex_at_home: PlexStandIn, alice: PlexClient) -> Non
     (gone,) = await read(alice, ["1"])
     assert gone.title.items == gone.title.show_items == {}
     assert gone.title.label == "Harbour Lights - S02E03 - Low Water"
+    assert gone.title.year is None
+
+
+@pytest.mark.parametrize(
+    ("released", "year"),
+    [
+        pytest.param("2019-03-15", 2019, id="date"),
+        pytest.param("2019-03-15T00:00:00Z", 2019, id="moment"),
+        pytest.param("2019", None, id="no date"),
+        pytest.param(None, None, id="unknown"),
+    ],
+)
+async def test_a_film_that_is_gone(
+    plex_at_home: PlexStandIn, alice: PlexClient, released: str | None, year: int | None
+) -> None:
+    """When it came out tells it from another of its name; of what is there, more is known."""
+    gone = entry(
+        ratingKey=None, key=None, title="The Salt Road", originallyAvailableAt=released
+    )
+    there = entry(title="The Salt Road", originallyAvailableAt=released)
+    there["viewedAt"] += 1
+    with plex_at_home.server.faults.answer(answer(gone, there), path=PATH):
+        found = await read(alice, ["1"])
+    assert [completion.title.year for completion in found] == [year, None]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,7 @@ def _known(draw: st.DrawFn, whole: Title) -> Title:
     return replace(
         whole,
         title=draw(st.sampled_from([whole.title, None])),
+        year=draw(st.sampled_from([whole.year, None])),
         ids=some(whole.ids),
         show_ids=some(whole.show_ids),
         items=of_server(whole.items),

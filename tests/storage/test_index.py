@@ -162,6 +162,47 @@ def test_episodes_that_share_the_ids_of_their_show_are_apart(
         assert len(index.times(same)) == 1
 
 
+def test_a_year_that_is_unknown_tells_nothing_apart(index: PlayIndex) -> None:
+    first, remake = movie(1, year=1958, ids={"tmdb": 1}), movie(1, ids={"tmdb": 2})
+    index.add(play(first), 0)
+    index.add(play(movie(1, year=None, ids={}), 1), 0)
+    index.add(play(remake, 2), 1)
+
+    # Two films stay two, and whichever may have been meant is looked at.
+    assert len(index.times(first)) == 2
+    assert len(index.times(remake)) == 1
+    for title, parts in (
+        (movie(1, year=None, ids={}), [0, 1]),
+        (movie(1, year=None, ids={"imdb": "tt1"}), [0, 1]),
+        (movie(1, ids={}), [0, 1]),
+    ):
+        assert sorted(index.viewings(title, NOON + minutes(1), report())) == parts
+
+
+def test_what_is_told_apart_by_items_alone_stays_so(index: PlayIndex) -> None:
+    for number in range(40):
+        clip = movie(1, year=None, ids={}, items={"attic": str(number)})
+        index.add(play(clip, number), 0)
+
+    for number in range(40):
+        clip = movie(1, year=None, ids={}, items={"attic": str(number)})
+        assert len(index.times(clip)) == 1
+    returned = movie(1, ids={}, items={"attic": "99"})
+    assert len(index.times(returned)) == 1
+
+
+def test_episodes_of_two_orders_are_apart(index: PlayIndex) -> None:
+    aired = episode(1, 1, ids={"tvdb": 1}, show_ids={"tvdb": 9})
+    on_disc = episode(1, 1, ids={"tvdb": 2}, show_ids={"tvdb": 9})
+    index.add(play(aired), 0)
+    index.add(play(on_disc, 1), 1)
+
+    assert len(index.times(aired)) == 1
+    assert len(index.times(on_disc)) == 1
+    by_number = episode(1, 1, ids={}, show_ids={"tvdb": 9})
+    assert sorted(index.viewings(by_number, NOON, report())) == [0, 1]
+
+
 def test_more_kinds_of_ids_than_there_are_bits(index: PlayIndex) -> None:
     for number in range(100):
         index.add(

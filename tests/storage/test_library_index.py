@@ -8,10 +8,11 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from custom_components.media_scrobbler.domain.title import (
+    DATED,
     MediaType,
     Title,
-    name_identity,
     number_of,
+    same_name,
 )
 from custom_components.media_scrobbler.storage.library_index import LibraryIndex
 
@@ -222,14 +223,30 @@ def test_the_name_is_the_last_resort() -> None:
         movie(1, ids={}, year=None),
     )
 
-    assert found(index, movie(1, ids={})) == ["0", "1"]
-    assert found(index, movie(1, ids={"imdb": "tt1"})) == ["0", "1"]
-    assert found(index, movie(1, ids={"tmdb": 6})) == ["0"]
-    assert found(index, movie(1, ids={"tmdb": 5}, title="film  1!")) == ["0", "1"]
+    assert found(index, movie(1, ids={})) == ["0", "1", "3"]
+    assert found(index, movie(1, ids={"imdb": "tt1"})) == ["0", "1", "3"]
+    assert found(index, movie(1, ids={"tmdb": 6})) == ["0", "3"]
+    assert found(index, movie(1, ids={"tmdb": 5}, title="film  1!")) == ["0", "1", "3"]
     assert found(index, movie(1, ids={"tmdb": 5}, title=None)) == ["1"]
     # Whose year is unknown may be any of them.
     assert found(index, movie(1, ids={}, year=None)) == ["0", "1", "2", "3"]
     assert found(index, movie(1, ids={"tmdb": 6}, year=None)) == ["0", "2", "3"]
+    # Unless an id tells.
+    assert found(index, movie(1, ids={"tmdb": 5}, year=None)) == ["0", "1", "3"]
+
+
+def test_a_name_without_a_year_is_certainly_none_of_several() -> None:
+    index = library(
+        movie(1), movie(1, ids={}, year=1950), movie(2), movie(2, ids={}, year=None)
+    )
+
+    def certain(title: Title) -> list[str]:
+        return sorted(index.item_of(row) for row in index.find(title, certain=True))
+
+    assert certain(movie(1, ids={}, year=None)) == []
+    assert certain(movie(1, year=None)) == ["0"]
+    assert certain(movie(1, ids={}, year=1950)) == ["1"]
+    assert certain(movie(2, ids={}, year=None)) == ["2", "3"]
 
 
 def test_a_show_and_an_episode_by_name() -> None:
@@ -270,7 +287,15 @@ _KINDS = ("tmdb", "tvdb", "imdb", "plex", "anidb")
 
 def _known(title: Title) -> dict[str, str]:
     """Return the ids of a title, in the order in which they decide."""
-    known = {kind: str(title.ids[kind]) for kind in _KINDS if kind in title.ids}
+    known = {
+        kind: str(title.ids[kind])
+        for kind in _KINDS
+        if kind in title.ids
+        and (
+            title.media_type is not MediaType.EPISODE
+            or title.show_ids.get(kind) != title.ids[kind]
+        )
+    }
     if title.media_type is MediaType.EPISODE and number_of(title) is not None:
         for kind in _KINDS:
             if kind in title.show_ids:
@@ -296,7 +321,7 @@ def _expected(titles: list[Title], asked: Title) -> list[str]:
                 else:
                     del known[kind]
 
-    def is_it(title: Title) -> bool:
+    def agrees(title: Title) -> bool | None:
         theirs = _known(title)
         for kind, value in known.items():
             if kind in theirs:
@@ -304,10 +329,21 @@ def _expected(titles: list[Title], asked: Title) -> list[str]:
                     theirs[kind],
                     f"{theirs[kind]} as {number_of(title)}",
                 )
-        name = name_identity(asked)
-        if asked.year is None and asked.media_type is not MediaType.EPISODE:
-            title = replace(title, year=None)
-        return name is not None and name == name_identity(title)
+        return None
+
+    years = {asked.year}
+    if asked.year is None:
+        years = {title.year for title in same_type if agrees(title)}
+
+    def is_it(title: Title) -> bool:
+        if (agreed := agrees(title)) is not None:
+            return agreed
+        return same_name(asked, title) and (
+            title.media_type not in DATED
+            or title.year is None
+            or title.year in years
+            or not years - {None}
+        )
 
     return sorted(
         item for title in same_type if is_it(title) for item in title.items.values()

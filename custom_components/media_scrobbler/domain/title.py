@@ -24,6 +24,9 @@ class MediaType(StrEnum):
 PLAYABLE = (MediaType.MOVIE, MediaType.EPISODE, MediaType.TRACK)
 """The kinds a play can be of."""
 
+DATED = (MediaType.MOVIE, MediaType.SHOW)
+"""The kinds that go by a name and a year."""
+
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -73,20 +76,28 @@ class Title:
 def identities(title: Title) -> dict[str, str]:
     """Return what identifies a title: a value per kind of id.
 
-    Two titles are the same when they agree on the value of one kind. An episode is also
-    identified by its show's ids together with its season and episode number.
+    Which of them count for more than others is for `same_title` to say. An episode is also
+    identified by its show's ids together with its season and episode number. An id that it
+    has in common with its show is none of its own: libraries and senders exist that give
+    every episode the ids of its show.
     """
-    found = {source: str(value) for source, value in title.ids.items()}
+    show_ids = title.show_ids
+    is_episode = title.media_type is MediaType.EPISODE
+    found = {
+        source: str(value)
+        for source, value in title.ids.items()
+        if not is_episode or show_ids.get(source) != value
+    }
     for server, item in title.items.items():
         found[f"item {server}"] = item
-    if title.media_type is MediaType.EPISODE:
+    if is_episode:
         number = number_of(title)
     elif title.media_type is MediaType.SEASON and title.season is not None:
         number = str(title.season)
     else:
         number = None
     if number is not None:
-        for source, value in title.show_ids.items():
+        for source, value in show_ids.items():
             found[f"show {source}"] = f"{value} {number}"
         for server, item in title.show_items.items():
             found[f"show item {server}"] = f"{item} {number}"
@@ -96,7 +107,8 @@ def identities(title: Title) -> dict[str, str]:
 def name_identity(title: Title) -> str | None:
     """Return the last resort: the names and numbers that a title goes by, or None.
 
-    None when too little is known, as for a movie without a name.
+    None when too little is known, as for a movie without a name. Movies and shows that go
+    by one name are still two where their years differ, see `years_differ`.
     """
     match title.media_type:
         case MediaType.EPISODE:
@@ -125,21 +137,41 @@ def name_identity(title: Title) -> str | None:
                 return None
             return f"{_plain(title.artist or '')}|{_plain(title.title)}"
         case _:
-            if not title.title:
-                return None
-            return f"{_plain(title.title)}|{title.year or ''}"
+            return _plain(title.title) if title.title else None
+
+
+def same_name(one: Title, other: Title) -> bool:
+    """Say whether two titles of a kind go by one name, whatever their years."""
+    name = name_identity(one)
+    return name is not None and name == name_identity(other)
+
+
+def years_differ(
+    one: int | None, other: int | None, *, by_name_alone: bool = False
+) -> bool:
+    """Say whether the years of two movies or shows of one name tell them apart.
+
+    A year that is not known tells nothing apart. Where one of the two is known by nothing
+    but its name and year, they may be a year apart: one goes by the festival, the other by
+    the cinema.
+    """
+    if one is None or other is None:
+        return False
+    return abs(one - other) > (1 if by_name_alone else 0)
 
 
 def same_title(one: Title, other: Title) -> bool:
     """Say whether two titles are the same.
 
-    The ids that the world shares decide: one that agrees says yes, none that agrees says
-    no. Where none can be compared the servers' own item ids decide, which are given anew
-    when a library is built anew, and where there are none of these either, the names.
+    The first of these that can be compared decides: the titles' own ids that the world
+    shares, then those of their show together with their numbers. One that agrees says yes,
+    none that agrees says no. Where neither can be compared, a server's own item id that
+    agrees says yes, and last come the names. Items that differ say no only of what goes by
+    a name without a year, such as home videos: a title that returns to a library, or a
+    library that is built anew, has other items.
 
-    Libraries and senders exist that give every episode the ids of its show. Two items of
-    the same server with different numbers are two episodes all the same, and so are two
-    of Plex's own ids.
+    Two items of a server with different numbers are two episodes whatever ids they share,
+    and so are two of Plex's own ids.
     """
     if one.media_type is not other.media_type:
         return False
@@ -148,17 +180,47 @@ def same_title(one: Title, other: Title) -> bool:
     agreed = {kind for kind in shared if ours[kind] == theirs[kind]}
     if any(map(is_exclusive, shared - agreed)) and _numbers_differ(one, other):
         return False
-    if worldwide := {kind for kind in shared if not is_item(kind)}:
-        return bool(agreed & worldwide)
-    if shared:
-        return bool(agreed)
-    name = name_identity(one)
-    return name is not None and name == name_identity(other)
+    worldwide = {kind for kind in shared if not is_item(kind)}
+    own = {kind for kind in worldwide if is_own(kind)}
+    if one.media_type is MediaType.EPISODE:
+        own = {
+            kind
+            for kind in own
+            if one.show_ids.get(kind) != other.ids[kind]
+            and other.show_ids.get(kind) != one.ids[kind]
+        }
+    for decisive in (own, {kind for kind in worldwide if not is_own(kind)}):
+        if decisive:
+            return bool(agreed & decisive)
+    if agreed - worldwide:  # an item
+        return True
+    if not same_name(one, other):
+        return False
+    if one.media_type not in DATED:
+        return True
+    if one.year is None and other.year is None:
+        # No item agrees: those that can be compared differ.
+        return not shared
+    return not years_differ(one.year, other.year, by_name_alone=not (ours and theirs))
+
+
+def same_year_or_id(one: Title, other: Title) -> bool:
+    """Say whether titles that are the same are so by more than a name without a year."""
+    return (
+        one.media_type not in DATED
+        or one.year == other.year
+        or bool(identities(one).items() & identities(other).items())
+    )
 
 
 def is_item(kind: str) -> bool:
     """Say whether a kind of identity is a server's own item id, of a title or its show."""
     return kind.startswith(("item ", "show item "))
+
+
+def is_own(kind: str) -> bool:
+    """Say whether a kind of identity is an id of the title itself that the world shares."""
+    return not kind.startswith(("item ", "show "))
 
 
 def is_exclusive(kind: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Self
 
-from .title import Title, identities, name_identity, same_title
+from .title import Title, identities, name_identity, same_title, same_year_or_id
 
 
 class TitleMap[T]:
@@ -29,15 +29,38 @@ class TitleMap[T]:
         return copied
 
     def find(self, title: Title) -> T | None:
-        """Return the value of a title, None where there is none."""
-        return next(self.find_all(title), None)
+        """Return the value of a title, None where there is none.
+
+        None also where it goes by its name, without a year or with one that those of that
+        name here do not know, and may be several.
+        """
+        entries = self._entries(title)
+        if (first := next(entries, None)) is None:
+            return None
+        known, value = first
+        if same_year_or_id(known, title) or all(
+            same_title(known, other) for other, _ in entries
+        ):
+            return value
+        return None
 
     def find_all(self, title: Title) -> Iterator[T]:
-        """Yield the values of a title, each as often as there are ways to find it."""
+        """Yield the values of a title, each as often as there are ways to find it.
+
+        Those of which an id agrees come first, then those of the same year.
+        """
+        return (value for _, value in self._entries(title))
+
+    def _entries(self, title: Title) -> Iterator[tuple[Title, T]]:
         for key in _keys(title):
-            for known, value in self._by_key.get(key, ()):
-                if same_title(known, title):
-                    yield value
+            yield from sorted(
+                (
+                    entry
+                    for entry in self._by_key.get(key, ())
+                    if same_title(entry[0], title)
+                ),
+                key=lambda entry: entry[0].year != title.year,
+            )
 
     def add(self, title: Title, value: T) -> None:
         """Add a value."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 import re
 
 from .fields import Fields
-from .title import MediaType, Title, combine, name_identity
+from .title import MediaType, Title, combine, same_name
 
 LISTABLE = (MediaType.MOVIE, MediaType.SHOW)
 """The kinds a watchlist is of. What is typed is looked for in this order."""
@@ -72,7 +72,7 @@ def renamed(item: WatchlistItem, text: str, now: datetime) -> WatchlistItem:
     if text.strip() == label(item):
         return item
     title = typed_title(text)
-    if name_identity(title) == name_identity(item.title):
+    if title.year == item.title.year and same_name(title, item.title):
         return replace(item, title=replace(item.title, title=title.title))
     return WatchlistItem(
         uid=item.uid,

@@ -126,7 +126,7 @@ def _matches(
     for item in here:
         # Its own entry, if it is there, even where another one is the same title.
         remote = remotes.get(_guid(item) or "")
-        if remote is None:
+        if remote is None and not _is_undecided(item):
             remote = next(filter(None, map(by_title.find, candidates(item))), None)
         if remote is not None:
             found[item.uid] = remote
@@ -137,7 +137,7 @@ def _matches(
         for remote in remotes.values()
     )
     for item in here:
-        if item.uid in found or item.title.year is not None or item.title.ids:
+        if item.uid in found or not _is_undecided(item):
             continue
         named = [
             remote for title in candidates(item) for remote in by_name.find_all(title)
@@ -145,6 +145,11 @@ def _matches(
         if len(named) == 1 and named[0].guid not in taken:
             found[item.uid] = named[0]
     return found
+
+
+def _is_undecided(item: WatchlistItem) -> bool:
+    """Say whether a name is all that is known of an item."""
+    return item.title.year is None and not item.title.ids
 
 
 def is_suspicious(there_count: int, before_count: int) -> bool:

@@ -5,6 +5,7 @@ ids. Those of an item that is gone have no key either.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 import re
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage
-from ..domain.title import PLAYABLE
+from ..domain.title import PLAYABLE, MediaType, Title
 from .api import Api, Part
 from .metadata import moment, not_media, parse_title
 
@@ -26,6 +27,7 @@ _OVERLAP = 50
 LATEST_AT_ONCE = 200
 """How many entries are asked for at once where only the latest are wanted."""
 
+_DATE = re.compile(r"(\d{4})-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"/status/sessions/history/(\d{1,18})", re.ASCII)
 _PATH = re.compile(r"/library/metadata/(\d+)(/children)?", re.ASCII)
 _PATHS = {"ratingKey": "key", "grandparentRatingKey": "grandparentKey"}
@@ -70,8 +72,10 @@ class _Reader:
             return None
         if title is None or title.media_type not in PLAYABLE:
             return None
-        if not title.items and title.title is None:
-            return None
+        if not title.items:
+            if title.title is None:
+                return None
+            title = replace(title, year=title.year or _year_released(title, metadata))
         return Completion(
             account=account,
             title=title,
@@ -175,6 +179,15 @@ def _with_keys(metadata: Fields) -> Fields:
         and (match := _PATH.fullmatch(metadata.text(path) or ""))
     }
     return Fields({**metadata, **ids})
+
+
+def _year_released(title: Title, metadata: Fields) -> int | None:
+    """Return the year in which a film came out, which is the year it goes by or one next to it.
+
+    Nothing else tells of a film that is gone from the library which one of that name it was.
+    """
+    date = _DATE.match(metadata.text("originallyAvailableAt") or "")
+    return int(date[1]) if date and title.media_type is MediaType.MOVIE else None
 
 
 def _identity(completion: Completion) -> object:

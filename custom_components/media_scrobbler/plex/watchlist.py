@@ -4,14 +4,13 @@ A title is called there by the last part of its guid, the same that servers have
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import quote
 
 from plexapi.exceptions import BadRequest, NotFound
 
 from ..domain.fields import Fields
 from ..domain.media_server import ItemGoneError, NotAMediaServerError
-from ..domain.title import Ids, MediaType, Title, name_identity
+from ..domain.title import Ids, MediaType, Title, same_name
 from ..domain.watchlist_sync import Remote
 from .api import Api
 from .metadata import TYPE_NUMBERS, parse_title
@@ -152,8 +151,7 @@ def _matches(
 
 
 def _same_name(title: Title, found: Title) -> bool:
-    year = found.year if title.year is None else title.year
-    return name_identity(replace(title, year=year)) == name_identity(found)
+    return title.year in (None, found.year) and same_name(title, found)
 
 
 def add(api: Api, guid: str) -> None:

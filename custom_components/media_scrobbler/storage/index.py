@@ -14,14 +14,17 @@ from datetime import datetime, tzinfo
 from ..domain.play import Play, Source
 from ..domain.rules import viewing_span
 from ..domain.title import (
+    DATED,
     PLAYABLE,
     MediaType,
     Title,
     identities,
     is_exclusive,
     is_item,
+    is_own,
     name_identity,
     number_of,
+    years_differ,
 )
 
 _NONE = -1
@@ -29,6 +32,9 @@ _REMOVED = 255
 _SHARDS = 64
 """Dictionaries that ids are spread over: a single one would hold up everything else for
 60 ms when it grows."""
+_NAMESAKES = 16
+"""Titles that are told apart by a name: what is beyond takes the place of the last."""
+_YEARS = range(1, 2**15)
 _TYPES = {media_type: number for number, media_type in enumerate(PLAYABLE)}
 
 
@@ -50,9 +56,11 @@ class PlayIndex:
         self._same_as = array("i")
         self._kinds = array("Q")  # a bit for each kind of id that is known
         self._number = array("q")  # hash of season and episode, 0 if unknown
+        self._year = array("h")  # of what goes by one, 0 if unknown
         self._titles: tuple[dict[int, int], ...] = tuple({} for _ in range(_SHARDS))
         self._kind_bits: dict[str, int] = {}
         self._items = 0
+        self._own = 0
         self._exclusive = 0
 
         self.per_type: Counter[str] = Counter()
@@ -187,6 +195,8 @@ class PlayIndex:
                 bit = self._kind_bits[kind] = 1 << min(len(self._kind_bits), 63)
                 if is_item(kind):
                     self._items |= bit
+                if is_own(kind):
+                    self._own |= bit
                 if is_exclusive(kind):
                     self._exclusive |= bit
             bits |= bit
@@ -205,13 +215,22 @@ class PlayIndex:
             for candidate, agreed_bits in agreed.items()
             if not self._contradicts(candidate, title, bits, agreed_bits)
         ]
-        if (name := name_identity(title)) is not None:
-            candidate = self._get(title, name)
-            if candidate is not None and candidate not in agreed:
-                for number in found:
-                    bits |= self._kinds[number]
-                if not self._kinds[candidate] & bits:
-                    found.append(candidate)
+        year = _year_of(title)
+        for number in found:
+            bits |= self._kinds[number]
+            year = year or self._year[number]
+        named = 0
+        for candidate in self._namesakes(title):
+            if candidate in agreed or candidate in found:
+                continue
+            # A name that may be that of several, which are told apart, is that of one.
+            if not self._kinds[candidate] & named and self._is_namesake(
+                candidate, title, bits, year
+            ):
+                found.append(candidate)
+                named |= self._kinds[candidate]
+                bits |= self._kinds[candidate]
+                year = year or self._year[candidate]
         return found
 
     def _contradicts(
@@ -222,15 +241,52 @@ class PlayIndex:
         known, number = self._number[candidate], _hash_of_number(title)
         if shared & ~agreed & self._exclusive and known and number and known != number:
             return True
+        if own := shared & self._own:
+            return not agreed & own
         return bool(shared & ~self._items) and not agreed & ~self._items
+
+    def _is_namesake(self, candidate: int, title: Title, bits: int, year: int) -> bool:
+        """Say whether what goes by the same name is the same: `same_title`, in bits.
+
+        None of its ids agrees. `bits` and `year` are what is known by now of the title.
+        """
+        known, its_year = self._kinds[candidate], self._year[candidate]
+        if known & bits & ~self._items:
+            return False
+        if title.media_type in DATED and not year and not its_year:
+            return not known & bits
+        return not years_differ(
+            year or None, its_year or None, by_name_alone=not (known and bits)
+        )
+
+    def _namesakes(self, title: Title) -> Iterator[int]:
+        """Yield the titles that go by the same name, one that others have joined repeatedly."""
+        if (name := name_identity(title)) is None:
+            return
+        for place in range(_NAMESAKES):
+            if (number := self._get(title, _placed(name, place))) is None:
+                return
+            yield number
+
+    def _put_name(self, title: Title, number: int) -> None:
+        """Have a title go by its name, after those that do already."""
+        if (name := name_identity(title)) is None:
+            return
+        for place in range(_NAMESAKES):
+            known = self._get(title, _placed(name, place))
+            if known == number:
+                return
+            if known is None or place == _NAMESAKES - 1:
+                self._put(title, _placed(name, place), number)
+                return
 
     def _candidates(self, title: Title) -> set[int]:
         """Return every title that shares an id or the name: what it is, its plays tell."""
-        keys = [f"{kind}={value}" for kind, value in identities(title).items()]
-        if (name := name_identity(title)) is not None:
-            keys.append(name)
-        found = (self._get(title, key) for key in keys)
-        return {number for number in found if number is not None}
+        found = set(self._namesakes(title))
+        for kind, value in identities(title).items():
+            if (number := self._get(title, f"{kind}={value}")) is not None:
+                found.add(number)
+        return found
 
     def _learn(self, title: Title) -> int:
         """Return a title's number, joining titles that turn out to be the same."""
@@ -242,6 +298,7 @@ class PlayIndex:
             self._same_as.append(number)
             self._kinds.append(0)
             self._number.append(0)
+            self._year.append(0)
         else:
             number = found[0]
             for other in found[1:]:
@@ -255,8 +312,8 @@ class PlayIndex:
                 self._put(title, identity, number)
                 self._kinds[number] |= self._kind_bits[kind]
         self._number[number] = self._number[number] or _hash_of_number(title)
-        if (name := name_identity(title)) is not None:
-            self._put(title, name, number)
+        self._year[number] = self._year[number] or _year_of(title)
+        self._put_name(title, number)
         return number
 
     def _get(self, title: Title, identity: str) -> int | None:
@@ -271,6 +328,7 @@ class PlayIndex:
     def _join(self, title: int, other: int) -> None:
         self._same_as[other] = title
         self._kinds[title] |= self._kinds[other]
+        self._year[title] = self._year[title] or self._year[other]
         row = self._last[other]
         if row == _NONE:
             return
@@ -284,3 +342,14 @@ class PlayIndex:
 def _hash_of_number(title: Title) -> int:
     """Return a hash of an episode's season and number, 0 if either is unknown."""
     return hash(number_of(title) or 0)
+
+
+def _year_of(title: Title) -> int:
+    """Return the year of what goes by one, 0 if it is unknown."""
+    year = title.year or 0
+    return year if title.media_type in DATED and year in _YEARS else 0
+
+
+def _placed(name: str, place: int) -> str:
+    """Return the key of a name, which several titles may go by."""
+    return f"{name}#{place}" if place else name

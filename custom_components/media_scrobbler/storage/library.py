@@ -148,11 +148,12 @@ class Library:
         return self._writer.failing
 
     def find(self, title: Title) -> list[str]:
-        """Return the items that are a title, as `LibraryIndex.find` does."""
-        return [self.index.item_of(row) for row in self.index.find(title)]
+        """Return the items that are certainly a title, as `LibraryIndex.find` does."""
+        rows = self.index.find(title, certain=True)
+        return [self.index.item_of(row) for row in rows]
 
     def has(self, title: Title) -> bool:
-        """Return whether any item is the title."""
+        """Return whether any item is, or may be, the title."""
         return bool(self.index.find(title))
 
     async def async_titles(self, items: Iterable[str]) -> dict[str, Title]:

@@ -9,9 +9,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..domain.title import (
+    DATED,
     MediaType,
     Title,
     identities,
@@ -27,8 +27,7 @@ _TYPES = tuple(MediaType)
 _TYPE_NUMBERS = {media_type: number for number, media_type in enumerate(_TYPES)}
 _SOURCES = ("tmdb", "tvdb", "imdb", "plex")
 """The sources of ids, in the order in which they decide; any other one comes after."""
-_DATED = (MediaType.MOVIE, MediaType.SHOW)
-"""The kinds that have a year in their name."""
+_YEARS = range(1, 2**15)
 
 
 def item_id(title: Title) -> str | None:
@@ -70,6 +69,7 @@ class LibraryIndex:
         self._part = array("i")
         self._kinds = array("Q")  # a bit for each kind of id that is known
         self._number = array("q")  # hash of season and episode, 0 if unknown
+        self._year = array("h")  # 0 if unknown
         self._keys = _Keys()
         self._kind_bits = {kind: 1 << bit for bit, kind in enumerate(_SOURCES)}
 
@@ -106,6 +106,7 @@ class LibraryIndex:
         self._part.append(part)
         self._kinds.append(kinds)
         self._number.append(_hash_of_number(title))
+        self._year.append(_year_of(title))
         self._count(row, 1)
 
         self._keys.add(hash(("item", item)), row)
@@ -113,7 +114,7 @@ class LibraryIndex:
             self._keys.add(hash(("show item", show)), row)
         for identity in ids.items():
             self._keys.add(hash((title.media_type, identity)), row)
-        for name in _names(title):
+        if (name := name_identity(title)) is not None:
             self._keys.add(hash((title.media_type, name)), row)
         return row
 
@@ -142,12 +143,14 @@ class LibraryIndex:
         """Return the part that an item is stored in."""
         return self._part[row]
 
-    def find(self, title: Title) -> list[int]:
+    def find(self, title: Title, *, certain: bool = False) -> list[int]:
         """Return every item that is the title: in any section, in any version.
 
         The kinds of id are tried one after the other, and the first that an item and the
-        title both know decides; last is the name, for an item that shares no kind. The
-        item ids of the title say nothing: they may be those of another server.
+        title both know decides; last is the name, for an item that shares no kind. A year
+        that is not known tells nothing apart: the name alone finds what is of any year, or
+        nothing of several if it is to be `certain`. The item ids of the title say nothing:
+        they may be those of another server.
         """
         found: dict[int, None] = {}
         decided = 0
@@ -164,11 +167,16 @@ class LibraryIndex:
             found.update((row, None) for row in rows if not self._kinds[row] & decided)
             decided |= self._kind_bits.get(kind, 0)
         if (name := name_identity(title)) is not None:
-            found.update(
-                (row, None)
+            year = _year_of(title)
+            years = ({year} if year else {self._year[row] for row in found}) - {0}
+            named = [
+                row
                 for row in self._rows(title.media_type, name)
                 if not self._kinds[row] & decided
-            )
+                and not (years and self._year[row] and self._year[row] not in years)
+            ]
+            if not certain or len({self._year[row] for row in named} - {0}) < 2:
+                found.update(dict.fromkeys(named))
         return list(found)
 
     def _rows(self, space: str, identity: str | tuple[str, str]) -> list[int]:
@@ -181,7 +189,7 @@ class LibraryIndex:
     def _count(self, row: int, change: int) -> None:
         media_type = _TYPES[self._type[row]]
         self.per_type[media_type] += change
-        if media_type in _DATED and not self._kinds[row] & ~self._kind_bits["plex"]:
+        if media_type in DATED and not self._kinds[row] & ~self._kind_bits["plex"]:
             self.without_ids += change
 
     def _bit(self, kind: str) -> int:
@@ -212,14 +220,10 @@ def _is_of_show(kind: str) -> bool:
     return kind.startswith("show ")
 
 
-def _names(title: Title) -> Iterator[str]:
-    """Yield the names by which an item is found: also by whoever does not know its year."""
-    if (name := name_identity(title)) is not None:
-        yield name
-        if title.media_type in _DATED and title.year:
-            without_year = name_identity(replace(title, year=None))
-            assert without_year is not None
-            yield without_year
+def _year_of(title: Title) -> int:
+    """Return the year of what goes by one, 0 if it is unknown."""
+    year = title.year or 0
+    return year if title.media_type in DATED and year in _YEARS else 0
 
 
 def _hash_of_number(title: Title) -> int:
