@@ -272,7 +272,7 @@ async def test_playback(
         (JellyfinEvent.PLAYBACK_PROGRESS, {}),
         (JellyfinEvent.PLAYBACK_PROGRESS, {"paused": True}),
         (JellyfinEvent.PLAYBACK_PROGRESS, {"paused": True}),
-        (JellyfinEvent.PLAYBACK_PROGRESS, {}),
+        (JellyfinEvent.PLAYBACK_PROGRESS, {"automated": False}),
         (JellyfinEvent.PLAYBACK_STOP, {"completed": False}),
     ):
         await jellyfin.report(turn, LOW_WATER, ALICE_AT_JELLYFIN, **at, **details)

@@ -186,12 +186,12 @@ async def test_position_on_jellyfin(
     assert state.attributes["media_position"] == 0
     assert state.attributes["media_position_updated_at"] == started_at
 
-    state = await report(JellyfinEvent.PLAYBACK_PROGRESS, 30)
+    state = await report(JellyfinEvent.PLAYBACK_PROGRESS, 30, automated=False)
     assert state.attributes["media_position"] == 1800
 
     state = await report(JellyfinEvent.PLAYBACK_PROGRESS, 31, paused=True)
     assert (state.state, state.attributes["media_position"]) == ("paused", 1860)
-    state = await report(JellyfinEvent.PLAYBACK_PROGRESS, 31)
+    state = await report(JellyfinEvent.PLAYBACK_PROGRESS, 31, automated=False)
     assert state.state == "playing"
     state = await report(JellyfinEvent.PLAYBACK_STOP, 32, completed=False)
     assert state.state == "idle"

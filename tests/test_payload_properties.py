@@ -122,7 +122,7 @@ def ours() -> Iterator[Webhook]:
         (JellyfinEvent.USER_DATA_SAVED, LOW_WATER),
         (JellyfinEvent.ITEM_ADDED, HARBOUR_LIGHTS),
         (JellyfinEvent.ITEM_DELETED, Season(HARBOUR_LIGHTS, 2)),
-        (JellyfinEvent.TASK_COMPLETED, None),
+        (JellyfinEvent.PENDING_RESTART, None),
     ]
     for notification, title in by_jellyfin:
         payload = JELLYFIN.payload(

@@ -92,6 +92,9 @@ class _StoredPlayback(ExtraStoredData):
         return {
             "state": playback.state.value,
             "changed_at": playback.changed_at.isoformat(),
+            "reported_at": playback.reported_at.isoformat()
+            if playback.reported_at
+            else None,
             "position": playback.position,
             "title": title_to_dict(playback.title) if playback.title else None,
         }
@@ -157,6 +160,10 @@ class Player(MediaPlayerEntity, RestoreEntity):
             changed_at=datetime.fromisoformat(stored["changed_at"]),
             position=stored["position"],
             title=title_from_dict(stored["title"]) if stored["title"] else None,
+            # What was stored by an older version has none.
+            reported_at=datetime.fromisoformat(reported_at)
+            if (reported_at := stored.get("reported_at"))
+            else None,
         )
         if (over := playback.expires_at) is not None and over > dt_util.utcnow():
             self._server.set_playback(self._key, playback)
@@ -170,7 +177,7 @@ class Player(MediaPlayerEntity, RestoreEntity):
 
     @callback
     def _changed(self) -> None:
-        if self._server.playbacks.get(self._key) is not self._shown:
+        if self._server.playbacks.get(self._key) != self._shown:
             self._update()
             self._rename()
             self.async_write_ha_state()

@@ -268,6 +268,7 @@ class Scrobbler:
                 Outcome.REJECTED,
                 f"comes from another server: {name}; accept it in the options if it is yours",
                 event.name,
+                is_logged=not event.routine,
             )
             addressed.note(answer, event, now)
             return answer
@@ -289,7 +290,11 @@ class Scrobbler:
         self, server: Server, event: MediaEvent, artwork: bytes | None, now: datetime
     ) -> Answer:
         def answer(
-            outcome: Outcome, reason: str, viewers: Iterable[Viewer] = ()
+            outcome: Outcome,
+            reason: str,
+            viewers: Iterable[Viewer] = (),
+            *,
+            is_logged: bool = not event.routine,
         ) -> Answer:
             return Answer(
                 outcome,
@@ -297,6 +302,7 @@ class Scrobbler:
                 event.name,
                 event.title,
                 tuple(viewer.name for viewer in viewers),
+                is_logged,
             )
 
         if event.ignored is not None:
@@ -317,7 +323,8 @@ class Scrobbler:
             watcher.account.id if watcher.account else None,
             event.titles,
         ):
-            return answer(Outcome.IGNORED, "this was marked from here")
+            # A comparison has thousands of them.
+            return answer(Outcome.IGNORED, "this was marked from here", is_logged=False)
         if event.rating is not None:
             source = _source(server, event, now)
             outcome, reason = await self._async_rate(
@@ -336,6 +343,7 @@ class Scrobbler:
                 Outcome.UPDATED if event.player else Outcome.IGNORED,
                 f"{shown}; not completed, so not a play",
                 watcher.viewers,
+                is_logged=action is not None or not event.routine,
             )
         completion = Completion(
             server,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from .const import (
     DOMAIN,
 )
 from .delivery import Rules
-from .domain.event import Action, MediaEvent, Party, ServerType
+from .domain.event import Action, Heartbeat, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
 from .domain.media_server import MediaServerError
 from .domain.outcome import Answer, Outcome
@@ -60,6 +61,10 @@ MAX_PLAYERS = 200
 PARSERS: dict[ServerType, Callable[[dict[str, object]], MediaEvent]] = {
     ServerType.PLEX: plex_payload.parse,
     ServerType.JELLYFIN: jellyfin_payload.parse,
+}
+
+_HEARTBEATS: dict[ServerType, Callable[[dict[str, object]], Heartbeat | None]] = {
+    ServerType.JELLYFIN: jellyfin_payload.heartbeat,
 }
 
 # Identities that are nobody's own server and must not be learned.
@@ -196,13 +201,46 @@ class Server:
 
     @callback
     def note(self, answer: Answer, event: MediaEvent | None, at: datetime) -> None:
-        """Write a webhook into the log and show that it came."""
-        self.log.add(at, answer, event)
-        self.updates.send()
+        """Write a webhook into the log, if it is worth that, and show that it came."""
+        if answer.is_logged:
+            self.log.add(at, answer, event)
+            self.updates.send()
+        elif self.log.touch(at, answer, event):
+            self.updates.send()
         if self.connection is not None:
             self.connection.heard()
 
     # Players
+
+    @callback
+    def keep_up(self, payload: dict[str, object], now: datetime) -> Answer | None:
+        """Take a server's own report that a player plays on, as each second brings one.
+
+        Only the player's position moves, in memory. None for any other webhook, and for a
+        report that says more than is known: those are to be understood as a whole.
+        """
+        if (read := _HEARTBEATS.get(self.type)) is None or not (beat := read(payload)):
+            return None
+        key = player_key(beat.player)
+        playback = self.playbacks.get(key)
+        if (
+            playback is None
+            or not playback.plays(beat.server_id, beat.item)
+            or not self.follows(beat.player)
+            or not self.webhook_enabled
+            or not self.limit.allows(self._hass.loop.time(), is_play=False)
+        ):
+            return None
+        self._keep(key, playback.reported(beat.position, now))
+        answer = Answer(
+            Outcome.UPDATED,
+            "the player plays on",
+            beat.name,
+            playback.title,
+            is_logged=False,
+        )
+        self.note(answer, None, now)
+        return answer
 
     @callback
     def play_on(
@@ -220,7 +258,9 @@ class Server:
             self.artwork[key] = artwork
         elif before is None or before.title != after.title:
             self.artwork.pop(key, None)
-        if after is not before:
+        if after == before or (event.automated and action is None):
+            self._keep(key, after)
+        else:
             self.set_playback(key, after)
         # Of what has stopped, the server knows no more than its webhook.
         if self.connection is not None and action not in (None, Action.STOP):
@@ -243,6 +283,9 @@ class Server:
             self.artwork.pop(key, None)
         if artwork is not None:
             self.artwork.setdefault(key, artwork)
+        if before is not None and before.reported_at is not None:
+            # By the server's own word, once more.
+            playback = replace(playback, reported_at=playback.changed_at)
         self.set_playback(key, playback)
         return key
 
@@ -285,11 +328,15 @@ class Server:
 
     @callback
     def set_playback(self, key: str, playback: Playback) -> None:
-        """Take note of what a player does, until that must be over."""
+        """Take note of what a player does, until that must be over, and show it."""
+        self._keep(key, playback)
+        self.updates.send()
+
+    @callback
+    def _keep(self, key: str, playback: Playback) -> None:
         self.playbacks[key] = playback
         if (expires_at := playback.expires_at) is not None:
             self._expire_at(key, expires_at)
-        self.updates.send()
 
     @callback
     def end_playback(self, key: str, now: datetime) -> None:

@@ -120,6 +120,8 @@ class WebhookReceiver:
                 if len(raw) > LARGE_BODY
                 else decode(raw, content_type)
             )
+            if (answer := server.keep_up(body.payload, dt_util.utcnow())) is not None:
+                return _response(answer)
             event = server.parse(body.payload)
         except PayloadError as err:
             return self._refuse(server, None, str(err), HTTPStatus.BAD_REQUEST)
@@ -132,7 +134,11 @@ class WebhookReceiver:
             )
         if not server.webhook_enabled:
             answer = Answer(
-                Outcome.IGNORED, "the webhook is switched off", event.name, event.title
+                Outcome.IGNORED,
+                "the webhook is switched off",
+                event.name,
+                event.title,
+                is_logged=not event.routine,
             )
             server.note(answer, event, dt_util.utcnow())
             return _response(answer)
@@ -145,7 +151,12 @@ class WebhookReceiver:
             self._hass.loop.time(), is_play=False
         ):
             status = HTTPStatus.TOO_MANY_REQUESTS
-        answer = Answer(Outcome.REJECTED, reason, event.name if event else None)
+        answer = Answer(
+            Outcome.REJECTED,
+            reason,
+            event.name if event else None,
+            is_logged=event is None or not event.routine,
+        )
         server.note(answer, event, dt_util.utcnow())
         return _response(answer, status)
 

@@ -129,6 +129,7 @@ class JellyfinServer:
         position: timedelta | None = None,
         completed: bool = True,
         paused: bool = False,
+        automated: bool | None = None,
         save_reason: str = SaveReason.TOGGLE_PLAYED,
         played: bool = True,
         play_count: int | None = None,
@@ -138,8 +139,8 @@ class JellyfinServer:
         """Return the properties of a notification.
 
         `at` is when it is sent (now unless given). `completed` and, by default, the position
-        matter to PlaybackStop, `paused` to PlaybackProgress, and what follows to
-        UserDataSaved.
+        matter to PlaybackStop, `paused` and `automated` (unless it is paused) to
+        PlaybackProgress, and what follows to UserDataSaved.
         """
         at = at or datetime.now(UTC)
         properties: dict[str, Any] = {
@@ -160,7 +161,8 @@ class JellyfinServer:
                 "PlaybackPosition": _clock(position or timedelta()),
                 "MediaSourceId": self.item_id(title.key) if title else None,
                 "IsPaused": paused,
-                "IsAutomated": event == JellyfinEvent.PLAYBACK_PROGRESS and not paused,
+                "IsAutomated": event == JellyfinEvent.PLAYBACK_PROGRESS
+                and (not paused if automated is None else automated),
                 "DeviceId": device.id,
                 "DeviceName": _quoted(device.name),
                 "ClientName": _quoted(device.client),

@@ -47,6 +47,20 @@ class RatingChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A server's own report that a player plays on, of which nothing else is of interest.
+
+    `item` is what it plays, by the server's id; `position` is in seconds.
+    """
+
+    name: str
+    server_id: str
+    player: Party
+    item: str
+    position: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaEvent:
     """One webhook.
 
@@ -74,6 +88,11 @@ class MediaEvent:
     """Whether the server belongs to the person whose webhook this is; None if unknown."""
     ignored: str | None = None
     """Why the event does not count, where its payload alone tells."""
+    routine: bool = False
+    """Whether such events come all the time that something plays: only what one leads to
+    is worth noting."""
+    automated: bool = False
+    """Whether it is the server's own reckoning of how far a player has got, not its word."""
 
     @property
     def title(self) -> Title | None:

@@ -19,10 +19,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An outcome with its reason, written for the person who set the webhook up."""
+    """An outcome with its reason, written for the person who set the webhook up.
+
+    `is_logged` tells that it is worth a line in the log of webhooks.
+    """
 
     outcome: Outcome
     reason: str
     event: str | None = None
     title: Title | None = None
     viewers: tuple[str, ...] = ()
+    is_logged: bool = True

@@ -1,6 +1,6 @@
 """Playback: what a player is doing now, followed from event to event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,8 +16,18 @@ GRACE = timedelta(minutes=10)
 PAUSE_LIMIT = timedelta(hours=4)
 """How long a pause is believed."""
 
+SILENCE = timedelta(minutes=3)
+"""How long a player that has reported its progress may say nothing while it plays.
+
+A real server tells each second of what plays, until it stops that itself.
+"""
+
+SILENT_PAUSE = timedelta(minutes=15)
+"""The same while it pauses, of which a server tells nothing; Jellyfin ends a pause within
+ten minutes."""
+
 OVERTAKEN = timedelta(seconds=10)
-"""How late the stop of a title may be heard of when the next one plays already."""
+"""How late webhooks may come that something newer has overtaken on the way."""
 
 JUMP = 5.0
 """Seconds by which a position may differ from the expected one and still be no news."""
@@ -33,7 +43,10 @@ class PlaybackState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback:
-    """What a player does, since when and with what; `position` is in seconds."""
+    """What a player does, since when and with what; `position` is in seconds.
+
+    `reported_at` is when its progress was last told of, None where that never was.
+    """
 
     player: Party
     state: PlaybackState
@@ -41,15 +54,19 @@ class Playback:
     title: Title | None = None
     account: Party | None = None
     position: float | None = None
+    reported_at: datetime | None = field(default=None, compare=False)
 
     @property
     def expires_at(self) -> datetime | None:
         """Return when the playback must be over even if no stop was ever heard of."""
-        match self.state:
-            case PlaybackState.IDLE:
-                return None
-            case PlaybackState.PAUSED:
-                return self.changed_at + PAUSE_LIMIT
+        if self.state is PlaybackState.IDLE:
+            return None
+        is_paused = self.state is PlaybackState.PAUSED
+        if self.reported_at is not None:
+            heard_at = max(self.changed_at, self.reported_at)
+            return heard_at + (SILENT_PAUSE if is_paused else SILENCE)
+        if is_paused:
+            return self.changed_at + PAUSE_LIMIT
         duration = self.title.duration if self.title else None
         if duration is None:
             return self.changed_at + UNKNOWN_DURATION
@@ -62,6 +79,20 @@ class Playback:
             return self.position
         return self.position + (now - self.changed_at).total_seconds()
 
+    def plays(self, server_id: str, item: str) -> bool:
+        """Return whether it is an item of a server that plays."""
+        return (
+            self.state is PlaybackState.PLAYING
+            and self.title is not None
+            and self.title.items.get(server_id) == item
+        )
+
+    def reported(self, position: float | None, now: datetime) -> Playback:
+        """Return the same playback after a report of how far it has got."""
+        if _jumped(self, position, now):
+            return replace(self, position=position, changed_at=now, reported_at=now)
+        return replace(self, reported_at=now)
+
 
 def advance(
     before: Playback | None, player: Party, event: MediaEvent, now: datetime
@@ -70,8 +101,9 @@ def advance(
 
     A pause is told once however often the server repeats it, a progress only where it
     turns out to end a pause or to start something unheard of. The stop of one title does
-    not end the next, should the two be heard of in the wrong order. The playback that was
-    is returned where nothing worth showing has changed.
+    not end the next, should the two be heard of in the wrong order, nor does a progress
+    take back the stop or pause that has overtaken it. The playback that was is returned
+    where nothing worth showing has changed, but for when it was reported.
     """
     action = event.action
     if action is None:
@@ -94,6 +126,8 @@ def advance(
         is_news = before is not None and before.state is not PlaybackState.IDLE
         return after, action if is_news or before is None else None
 
+    if before is not None and _is_overtaken(event, before, now):
+        return before, None
     paused = action is Action.PAUSE
     position = event.position
     if position is None and same and before is not None:
@@ -105,11 +139,16 @@ def advance(
         title=event.title,
         account=event.account,
         position=position,
+        reported_at=now
+        if event.routine
+        else (before.reported_at if same and before is not None else None),
     )
     if not same or before is None:
         return after, Action.PLAY if action is Action.PROGRESS else action
     if before.state is after.state:
-        return (after if _jumped(before, after, now) else before), None
+        if _jumped(before, after.position, now):
+            return after, None
+        return (replace(before, reported_at=now) if event.routine else before), None
     if not paused:
         return after, Action.RESUME
     return after, action
@@ -123,9 +162,24 @@ def _same(before: Title | None, after: Title | None) -> bool:
     )
 
 
-def _jumped(before: Playback, after: Playback, now: datetime) -> bool:
-    """Say whether a position is another than the one that time alone would have led to."""
-    expected = before.position_at(now)
-    if after.position is None:
+def _is_overtaken(event: MediaEvent, before: Playback, now: datetime) -> bool:
+    """Say whether a report of progress is older than what the player does by now.
+
+    A player itself says when it goes on after a pause, the server only reckons.
+    """
+    if not event.routine or now - before.changed_at > OVERTAKEN:
         return False
-    return expected is None or abs(after.position - expected) > JUMP
+    match before.state:
+        case PlaybackState.IDLE:
+            return True
+        case PlaybackState.PAUSED:
+            return event.automated and _same(before.title, event.title)
+    return False
+
+
+def _jumped(before: Playback, position: float | None, now: datetime) -> bool:
+    """Say whether a position is another than the one that time alone would have led to."""
+    if position is None:
+        return False
+    expected = before.position_at(now)
+    return expected is None or abs(position - expected) > JUMP

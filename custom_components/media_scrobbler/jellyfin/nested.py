@@ -19,6 +19,7 @@ from .items import (
     utc_time,
 )
 
+_PROGRESS = ("Progress", "PlaybackProgress")
 _ACTIONS = {
     "Play": Action.PLAY,
     "PlaybackStart": Action.PLAY,
@@ -27,8 +28,7 @@ _ACTIONS = {
     "playback.pause": Action.PAUSE,
     "Resume": Action.RESUME,
     "playback.unpause": Action.RESUME,
-    "Progress": Action.PROGRESS,
-    "PlaybackProgress": Action.PROGRESS,
+    **dict.fromkeys(_PROGRESS, Action.PROGRESS),
     "Stop": Action.STOP,
     "PlaybackStop": Action.STOP,
     "playback.stop": Action.STOP,
@@ -67,6 +67,7 @@ def parse(fields: Fields) -> MediaEvent:
         "server": server,
         "account": _account(fields.object("User"), session),
         "player": _player(session),
+        "routine": name in _PROGRESS,
     }
     if name in SERVER_EVENTS:
         return MediaEvent(**common, server_event=SERVER_EVENTS[name])

@@ -6,7 +6,7 @@ as read from the plugin's source (v21). Other senders are told apart by their sh
 
 from typing import Any
 
-from ..domain.event import Action, LibraryChange, MediaEvent, Party
+from ..domain.event import Action, Heartbeat, LibraryChange, MediaEvent, Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
 from . import nested
@@ -23,9 +23,10 @@ from .items import (
 
 _PROVIDER = "provider_"
 
+_PROGRESS = "PlaybackProgress"
 _ACTIONS = {
     "PlaybackStart": Action.PLAY,
-    "PlaybackProgress": Action.PROGRESS,
+    _PROGRESS: Action.PROGRESS,
     "PlaybackStop": Action.STOP,
 }
 _LIBRARY = {"ItemAdded": LibraryChange.ADDED, "ItemDeleted": LibraryChange.REMOVED}
@@ -49,6 +50,34 @@ SERVER_EVENTS = {
 }
 
 
+def heartbeat(payload: dict[str, Any]) -> Heartbeat | None:
+    """Return a server's own report that a player plays on, None for any other webhook.
+
+    One a second comes of each playback: little is read of it.
+    """
+    if payload.get("NotificationType") != _PROGRESS:
+        return None
+    fields = Fields(payload)
+    try:
+        if not fields.flag("IsAutomated") or fields.flag("IsPaused"):
+            return None
+        server_id, item = plain_id(fields, "ServerId"), plain_id(fields, "ItemId")
+        player = _player(fields)
+        if server_id is None or item is None or player is None:
+            return None
+        position = fields.seconds("PlaybackPositionTicks", TICKS_PER_SECOND)
+    except PayloadError:
+        # Whoever reads the whole of it says what is wrong.
+        return None
+    return Heartbeat(
+        name=_PROGRESS,
+        server_id=server_id,
+        player=player,
+        item=item,
+        position=position,
+    )
+
+
 def parse(payload: dict[str, Any]) -> MediaEvent:
     """Parse a decoded webhook; raises PayloadError where that cannot be done."""
     fields = Fields(payload)
@@ -70,11 +99,14 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     }
     if name in SERVER_EVENTS:
         return MediaEvent(**common, server_event=SERVER_EVENTS[name])
+    if name == _PROGRESS:
+        common |= {"routine": True, "automated": bool(fields.flag("IsAutomated"))}
     if name == "UserDataSaved":
         reason = fields.text("SaveReason")
         if reason != "TogglePlayed":
             return MediaEvent(
                 **common,
+                routine=True,
                 ignored="only items marked by hand count among saved user data",
             )
         played = fields.flag("Played")

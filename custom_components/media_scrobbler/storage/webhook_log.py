@@ -2,7 +2,7 @@
 
 from collections import deque
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
@@ -18,6 +18,9 @@ MAX_EVENTS = 500
 SAVE_DELAY = 30.0
 """Seconds before the log is written: it explains, it is no history."""
 
+QUIET = timedelta(minutes=5)
+"""How long the last webhook that is shown stays the last while nothing comes but such as
+are no entries."""
 
 _TEXT_KEYS = ("event", "server", "account", "player", "server_identity", "title")
 
@@ -42,6 +45,8 @@ class WebhookLog:
             migrate=migrate,
         )
         self._events: deque[_Entry | dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+        self._last: _Entry | dict[str, Any] | None = None
+        self._last_at: datetime | None = None
         self._loaded = False
 
     async def async_load(self) -> None:
@@ -55,6 +60,9 @@ class WebhookLog:
         with suppress(UnreadableStoreError):
             events = await self._store.async_load_as(_entries) or ()
             self._events = deque((*events, *self._events), maxlen=MAX_EVENTS)
+            if self._last is None and events:
+                self._last = events[-1]
+                self._last_at = time_from_text(events[-1]["at"])
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -63,14 +71,26 @@ class WebhookLog:
 
     @property
     def last(self) -> dict[str, Any] | None:
-        """Return the last webhook."""
-        return _as_dict(self._events[-1]) if self._events else None
+        """Return the last webhook that is to be shown."""
+        return _as_dict(self._last) if self._last is not None else None
 
     @callback
     def add(self, at: datetime, answer: Answer, event: MediaEvent | None) -> None:
         """Add a webhook."""
-        self._events.append((at, answer, event))
+        self._last, self._last_at = (at, answer, event), at
+        self._events.append(self._last)
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+
+    @callback
+    def touch(self, at: datetime, answer: Answer, event: MediaEvent | None) -> bool:
+        """Hear of a webhook that is no entry; returns whether the last one is another now.
+
+        Such as come every second are shown every few minutes: the server is alive.
+        """
+        if self._last_at is not None and at - self._last_at < QUIET:
+            return False
+        self._last, self._last_at = (at, answer, event), at
+        return True
 
     def newest(self, limit: int = MAX_EVENTS) -> list[dict[str, Any]]:
         """Return the last webhooks, newest first."""
@@ -79,6 +99,7 @@ class WebhookLog:
     async def async_remove(self) -> None:
         """Remove the file."""
         self._events.clear()
+        self._last = None
         await self._store.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
@@ -111,8 +132,9 @@ def _as_dict(entry: _Entry | dict[str, Any]) -> dict[str, Any]:
         "outcome": answer.outcome.value,
         "reason": answer.reason,
     }
+    if answer.event is not None:
+        shown["event"] = answer.event
     if event is not None:
-        shown["event"] = event.name
         for key, party in (
             ("server", event.server),
             ("account", event.account),
