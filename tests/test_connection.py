@@ -85,6 +85,61 @@ async def test_tells_itself_that_it_is_back(hass: HomeAssistant, home: Home) -> 
     await until(hass, lambda: connected(hass, entry) == STATE_ON)
 
 
+async def test_restarts(hass: HomeAssistant, home: Home) -> None:
+    """Which takes a server some seconds: it is asked again soon, without any webhook."""
+    entry = await home.sign_in(hass, "alice")
+    await quiet(hass, home.log)
+    with home.faults.drop():
+        await later(hass, minutes=6)
+        await until(hass, lambda: connected(hass, entry) == STATE_OFF)
+    await later(hass, seconds=16)
+    await until(hass, lambda: connected(hass, entry) == STATE_ON)
+
+
+async def test_stays_away(hass: HomeAssistant, home: Home) -> None:
+    """It is asked less and less often, and in the end as often as any other."""
+    await home.sign_in(hass, "alice")
+    await quiet(hass, home.log)
+    counts = []
+    with home.faults.drop() as dropped:
+        for seconds in (360, 16, 31, 61, 121, 121, 301):
+            before = dropped.hits
+            await later(hass, seconds=seconds)
+            await quiet(hass, home.log)
+            counts.append(dropped.hits > before)
+    assert counts == [True, True, True, True, True, False, True]
+
+
+async def test_webhook_of_one_that_was_away_at_start(
+    hass: HomeAssistant, home: Home
+) -> None:
+    """It has its set-up tried at once, which Home Assistant would do some minutes later."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    with home.faults.drop():
+        assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    await home.play("alice", THE_SALT_ROAD)
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert connected(hass, entry) == STATE_ON
+
+
+async def test_many_webhooks_of_one_that_cannot_be_asked(
+    hass: HomeAssistant, home: Home
+) -> None:
+    """They do not have it asked for each of them."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    with home.faults.drop() as dropped:
+        assert not await hass.config_entries.async_reload(entry.entry_id)
+        at_once = dropped.hits
+        for _ in range(10):
+            await home.play("alice", THE_SALT_ROAD)
+            await until(hass, lambda: entry.state is ConfigEntryState.SETUP_RETRY)
+        # Home Assistant itself may have tried meanwhile.
+        assert at_once < dropped.hits <= 4 * at_once
+
+
 async def test_fails_once(
     hass: HomeAssistant, home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:

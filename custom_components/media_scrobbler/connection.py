@@ -45,6 +45,12 @@ LEAVE_TIMEOUT = 15
 CHECK_INTERVAL = timedelta(minutes=5)
 """How often a server is asked whether it is still there: one small request."""
 
+RECHECK_DELAYS = (15, 30, 60, 120)
+"""Seconds after which it is asked anew while it does not answer; then as often as ever.
+
+It may only have been started again, which takes some seconds.
+"""
+
 
 async def async_create_client(
     hass: HomeAssistant, kind: ServerType, data: Mapping[str, Any]
@@ -152,6 +158,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             update_interval=CHECK_INTERVAL,
         )
         self.client = client
+        self._failures = 0
         self._accounts = recorder.accounts
         self.registration = WebhookRegistration(hass, server.entry, client)
         self.enrichment = Enrichment(hass, server.entry, client)
@@ -172,9 +179,15 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
                 translation_domain=DOMAIN, translation_key="invalid_auth"
             ) from err
         except MediaServerError as err:
+            failures, self._failures = self._failures, self._failures + 1
             raise UpdateFailed(
-                translation_domain=DOMAIN, translation_key=err.reason
+                translation_domain=DOMAIN,
+                translation_key=err.reason,
+                retry_after=RECHECK_DELAYS[failures]
+                if failures < len(RECHECK_DELAYS)
+                else None,
             ) from err
+        self._failures = 0
         if info.id != self.config_entry.unique_id:
             raise UpdateFailed(
                 translation_domain=DOMAIN, translation_key="another_server"
@@ -187,6 +200,8 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         if not self.last_update_success and not isinstance(
             self.last_exception, ConfigEntryAuthFailed
         ):
+            # Should it not answer yet, it will soon.
+            self._failures = 0
             self.config_entry.async_create_background_task(
                 self.hass, self.async_request_refresh(), f"{DOMAIN} heard"
             )

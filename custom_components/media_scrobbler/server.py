@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import CONF_URL, CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from .viewer import Viewer
 
 type ServerConfigEntry = ConfigEntry[Server]
+
+SETUP_PAUSE = timedelta(minutes=1)
+"""Time between attempts to set up a server that does not answer, when webhooks come of it."""
 
 MAX_PLAYERS = 200
 """Players shown per server: whoever knows the URL could invent any number."""
@@ -119,6 +122,7 @@ class Server:
         """Posters by player: a JPEG, or what the server has to be asked for."""
         self.connection: Connection | None = None
         """The connection while the entry of a server that was signed in to is loaded."""
+        self._set_up_at: datetime | None = None
         self._recorder = recorder
         self.updates = Updates(hass, entry.entry_id)
         self._timers: dict[str, tuple[datetime, CALLBACK_TYPE]] = {}
@@ -209,6 +213,22 @@ class Server:
             self.updates.send()
         if self.connection is not None:
             self.connection.heard()
+        elif self.entry.state is ConfigEntryState.SETUP_RETRY:
+            self._set_up_again(at)
+
+    @callback
+    def _set_up_again(self, now: datetime) -> None:
+        """Try now to set up a server that has not answered: it has just sent something.
+
+        Home Assistant itself waits for up to ten minutes in the end.
+        """
+        last = self._set_up_at
+        if self._hass.is_stopping or (
+            last is not None and timedelta() <= now - last < SETUP_PAUSE
+        ):
+            return
+        self._set_up_at = now
+        self._hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
     # Players
 
