@@ -21,8 +21,8 @@ from .simulators.catalogue import Playable
 from .simulators.faults import Fault
 from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
-from .simulators.jellyfin_state import Version
 from .simulators.jellyfin_user_data import UserData
+from .simulators.jellyfin_version import JELLYFIN_12_0, JellyfinVersion
 from .simulators.plex_server import PlexStandIn
 from .texts import assert_translated
 
@@ -252,9 +252,9 @@ def _has_registered(entry: ConfigEntry[Any]) -> bool:
 
 
 @pytest.fixture
-def jellyfin_version() -> Version:
+def jellyfin_version() -> JellyfinVersion:
     """Return which Jellyfin there is at home."""
-    return "12.0"
+    return JELLYFIN_12_0
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ async def unscanned(
     hass: HomeAssistant,
     address: str,
     plex_at_home: PlexStandIn,
-    jellyfin_version: Version,
+    jellyfin_version: JellyfinVersion,
 ) -> AsyncGenerator[Household]:
     """Return a household where nobody follows anybody yet, and no library is known."""
     async with JellyfinStandIn(version=jellyfin_version, titles=TITLES) as jellyfin:

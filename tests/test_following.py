@@ -25,9 +25,10 @@ from .simulators.catalogue import (
     THE_SALT_ROAD,
 )
 from .simulators.jellyfin import JellyfinEvent, JellyfinUser
+from .simulators.jellyfin_version import JELLYFIN_VERSIONS
 from .simulators.plex import PlexEvent
 
-ANY_JELLYFIN = pytest.mark.parametrize("jellyfin_version", ["10.11", "12.0"])
+ANY_JELLYFIN = pytest.mark.parametrize("jellyfin_version", JELLYFIN_VERSIONS, ids=str)
 ALICE = JellyfinUser.named("alice")
 
 

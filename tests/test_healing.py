@@ -54,6 +54,7 @@ from .simulators.catalogue import (
 )
 from .simulators.jellyfin import JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
+from .simulators.jellyfin_version import JELLYFIN_10_11
 from .simulators.plex_server import PlexStandIn
 from .storage.common import Disk
 
@@ -277,7 +278,9 @@ async def test_broken_off_again(hass: HomeAssistant, jellyfin: JellyfinHome) -> 
 
 async def test_seen_again(hass: HomeAssistant, address: str, impatience: None) -> None:
     """Older servers forget that it was seen before: that it is seen is certain then."""
-    async with JellyfinStandIn(version="10.11", titles=[THE_SALT_ROAD]) as server:
+    async with JellyfinStandIn(
+        version=JELLYFIN_10_11, titles=[THE_SALT_ROAD]
+    ) as server:
         server.add_user("alice", "secret", administrator=True)
         home = JellyfinHome(server)
         await signed_in(hass, home, "alice")

@@ -18,7 +18,7 @@ from ..simulators.catalogue import (
     THE_SALT_ROAD,
 )
 from ..simulators.jellyfin_server import JellyfinStandIn
-from ..simulators.jellyfin_state import Version
+from ..simulators.jellyfin_version import JELLYFIN_VERSIONS, JellyfinVersion
 from ..simulators.library import Library
 from .someone import Someone, user_of, with_token
 
@@ -37,16 +37,16 @@ async def session() -> AsyncGenerator[ClientSession]:
         yield session
 
 
-@pytest.fixture(params=["10.11", "12.0"])
-def version(request: pytest.FixtureRequest) -> Version:
+@pytest.fixture(params=JELLYFIN_VERSIONS, ids=str)
+def version(request: pytest.FixtureRequest) -> JellyfinVersion:
     """Return which version the server is of."""
-    version: Version = request.param
+    version: JellyfinVersion = request.param
     return version
 
 
 @pytest.fixture
 async def jellyfin(
-    version: Version, impatience: None
+    version: JellyfinVersion, impatience: None
 ) -> AsyncGenerator[JellyfinStandIn]:
     """Return a server of either version with a few titles and two users."""
     async with JellyfinStandIn(
@@ -60,7 +60,9 @@ async def jellyfin(
 
 
 @pytest.fixture
-async def filled(version: Version, impatience: None) -> AsyncGenerator[JellyfinStandIn]:
+async def filled(
+    version: JellyfinVersion, impatience: None
+) -> AsyncGenerator[JellyfinStandIn]:
     """Return a server of either version with a library of some size."""
     async with JellyfinStandIn(
         version=version, library=Library(movies=150, episodes=150), validate=True

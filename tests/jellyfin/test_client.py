@@ -167,7 +167,7 @@ async def test_info(jellyfin: JellyfinStandIn, session: ClientSession) -> None:
     client = JellyfinClient(session, url=jellyfin.url, device_id="home")
     info = await client.async_info()
     assert (info.id, info.name) == (jellyfin.server.id, "Living room")
-    assert info.version == jellyfin.server.version
+    assert info.version == str(jellyfin.version)
 
 
 @pytest.mark.parametrize(

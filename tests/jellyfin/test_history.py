@@ -25,7 +25,7 @@ from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 from ..simulators.catalogue import LOW_WATER, SLOW_FERRY, THE_SALT_ROAD
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
-from ..simulators.jellyfin_state import Version
+from ..simulators.jellyfin_version import JellyfinVersion
 from ..simulators.library import Library
 from .someone import Someone, short, user_of, with_token
 
@@ -58,7 +58,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def watched(
-    version: Version, impatience: None, clock: Clock
+    version: JellyfinVersion, impatience: None, clock: Clock
 ) -> AsyncGenerator[JellyfinStandIn]:
     """Return a server on which Bob has watched 150 episodes, the last an hour ago."""
     async with JellyfinStandIn(

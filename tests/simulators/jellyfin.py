@@ -26,6 +26,7 @@ from .catalogue import (
     Track,
     stable_hex,
 )
+from .jellyfin_version import JELLYFIN_10_11, JellyfinVersion
 from .transport import post
 
 type BodyForm = Literal["plain", "json", "urlencoded"]
@@ -114,7 +115,7 @@ class JellyfinServer:
 
     name: str
     id: str
-    version: str = "10.11.9"
+    version: JellyfinVersion = JELLYFIN_10_11
     timezone: tzinfo = timezone(timedelta(hours=2))
     device: JellyfinDevice = field(default=BEDROOM_TABLET)
 
@@ -130,9 +131,11 @@ class JellyfinServer:
         completed: bool = True,
         paused: bool = False,
         automated: bool | None = None,
+        check_in: datetime | None = None,
         save_reason: str = SaveReason.TOGGLE_PLAYED,
         played: bool = True,
         play_count: int | None = None,
+        last_played: datetime | None = None,
         rating: float = 0,
         favorite: bool = False,
     ) -> dict[str, Any]:
@@ -140,13 +143,14 @@ class JellyfinServer:
 
         `at` is when it is sent (now unless given). `completed` and, by default, the position
         matter to PlaybackStop, `paused` and `automated` (unless it is paused) to
-        PlaybackProgress, and what follows to UserDataSaved.
+        PlaybackProgress; `check_in` is when the player last reported by itself. What follows
+        matters to UserDataSaved.
         """
         at = at or datetime.now(UTC)
         properties: dict[str, Any] = {
             "ServerId": self.id,
-            "ServerName": _quoted(self.name),
-            "ServerVersion": self.version,
+            "ServerName": quoted(self.name),
+            "ServerVersion": str(self.version),
             "ServerUrl": "",
             "NotificationType": str(event),
         }
@@ -164,14 +168,15 @@ class JellyfinServer:
                 "IsAutomated": event == JellyfinEvent.PLAYBACK_PROGRESS
                 and (not paused if automated is None else automated),
                 "DeviceId": device.id,
-                "DeviceName": _quoted(device.name),
-                "ClientName": _quoted(device.client),
-                "PlayMethod": "DirectPlay",
+                "DeviceName": quoted(device.name),
+                "ClientName": quoted(device.client),
             }
             if event == JellyfinEvent.PLAYBACK_STOP:
                 properties["PlayedToCompletion"] = completed
+            else:
+                properties["PlayMethod"] = "DirectPlay"
         if event in _PLAYBACK or event == JellyfinEvent.SESSION_START:
-            properties |= self._session(device or self.device, user, at)
+            properties |= self._session(device or self.device, user, at, check_in)
         if event == JellyfinEvent.USER_DATA_SAVED:
             properties |= {
                 "Likes": False,
@@ -184,8 +189,8 @@ class JellyfinServer:
                 "AudioStreamIndex": -1,
                 "SubtitleStreamIndex": -1,
             }
-            if played:
-                properties["LastPlayedDate"] = _utc(at)
+            if played or last_played:
+                properties["LastPlayedDate"] = written(last_played or at)
             properties["SaveReason"] = str(save_reason)
         if user is not None and event not in _WITHOUT_USER:
             properties |= {"NotificationUsername": user.name, "UserId": user.id}
@@ -237,10 +242,10 @@ class JellyfinServer:
         runtime = _runtime(title)
         properties: dict[str, Any] = {
             "Timestamp": _local(at, self.timezone),
-            "UtcTimestamp": _utc(at),
-            "Name": _quoted(title.title),
-            "Overview": _quoted(getattr(title, "summary", "")),
-            "Tagline": _quoted(getattr(title, "tagline", "")),
+            "UtcTimestamp": written(at),
+            "Name": quoted(title.title),
+            "Overview": quoted(getattr(title, "summary", "")),
+            "Tagline": quoted(getattr(title, "tagline", "")),
             "ItemId": self.item_id(title.key),
             "ItemType": _ITEM_TYPES[type(title)],
             "RunTimeTicks": _ticks(runtime),
@@ -266,9 +271,9 @@ class JellyfinServer:
             case Season():
                 properties |= {
                     "Year": title.show.year,
-                    "SeriesName": _quoted(title.show.title),
+                    "SeriesName": quoted(title.show.title),
                     "SeriesId": self.item_id(title.show.key),
-                    **_numbers("SeasonNumber", title.number),
+                    **numbers("SeasonNumber", title.number),
                 }
             case Episode():
                 properties |= self._episode(title)
@@ -277,15 +282,15 @@ class JellyfinServer:
                     "Year": title.year,
                     "PremiereDate": title.released.isoformat(),
                     "Genres": "Folk",
-                    "Artist": _quoted(title.artist),
+                    "Artist": quoted(title.artist),
                     **_providers(_album_ids(title)),
                 }
             case Track():
                 properties |= {
                     "Year": title.album.year,
                     "Genres": "Folk",
-                    "Album": _quoted(title.album.title),
-                    "Artist": _quoted(title.artist or title.album.artist),
+                    "Album": quoted(title.album.title),
+                    "Artist": quoted(title.artist or title.album.artist),
                     **_providers(
                         [
                             *_album_ids(title.album),
@@ -307,19 +312,23 @@ class JellyfinServer:
             "PremiereDate": episode.aired.isoformat(),
             "Genres": ", ".join(show.genres),
             "AspectRatio": "16:9",
-            "SeriesName": _quoted(show.title),
+            "SeriesName": quoted(show.title),
             "SeriesId": self.item_id(show.key),
             "SeasonId": self.item_id(Season(show, episode.season).key),
             "SeriesPremiereDate": show.premiered.isoformat(),
-            **_numbers("SeasonNumber", episode.season),
-            **_numbers("EpisodeNumber", episode.number),
+            **numbers("SeasonNumber", episode.season),
+            **numbers("EpisodeNumber", episode.number),
         }
         if episode.number_end is not None:
-            properties |= _numbers("EpisodeNumberEnd", episode.number_end)
+            properties |= numbers("EpisodeNumberEnd", episode.number_end)
         return {**properties, **_providers(episode.ids.items()), **_VIDEO_STREAMS}
 
     def _session(
-        self, device: JellyfinDevice, user: JellyfinUser | None, at: datetime
+        self,
+        device: JellyfinDevice,
+        user: JellyfinUser | None,
+        at: datetime,
+        check_in: datetime | None,
     ) -> dict[str, Any]:
         """Return the properties of the session a device plays in."""
         return {
@@ -327,10 +336,8 @@ class JellyfinServer:
             "UserId": user.id if user else "0" * 32,
             "NotificationUsername": user.name if user else "",
             "Client": device.client,
-            "LastActivityDate": _utc(at),
-            "LastPlaybackCheckIn": _utc(
-                at - timedelta(seconds=4, microseconds=170_300)
-            ),
+            "LastActivityDate": written(at),
+            "LastPlaybackCheckIn": written(check_in or at),
             "DeviceName": device.name,
             "DeviceId": device.id,
             "RemoteEndPoint": device.address,
@@ -449,7 +456,7 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return text as the plugin escapes it, before it becomes JSON once more."""
     return text.replace('"', '\\"')
 
@@ -475,28 +482,26 @@ def _clock(duration: timedelta) -> str:
     return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}"
 
 
-def _moment(at: datetime) -> str:
-    """Return a time without its zone, with as many digits as it needs."""
-    text = at.strftime("%Y-%m-%dT%H:%M:%S")
-    if not at.microsecond:
-        return text
-    return f"{text}.{at.microsecond:06d}".rstrip("0")
-
-
-def _utc(at: datetime) -> str:
-    """Return a time as the server writes one in UTC."""
-    return f"{_moment(at.astimezone(UTC))}Z"
+def written(at: datetime) -> str:
+    """Return a time as the server's JSON writer puts it, in UTC."""
+    return _written(at.astimezone(UTC), "Z")
 
 
 def _local(at: datetime, zone: tzinfo) -> str:
-    """Return a local time, marked as UTC where its milliseconds are 0: the plugin's slip."""
+    """Return a local time as the server's JSON writer puts it."""
     local = at.astimezone(zone)
-    if local.microsecond < 1000:
-        return f"{_moment(local)}Z"
-    return f"{_moment(local)}{local:%:z}"
+    return _written(local, f"{local:%:z}")
 
 
-def _numbers(name: str, number: int) -> dict[str, Any]:
+def _written(at: datetime, zone: str) -> str:
+    """Return a time with its zone; that of a time without milliseconds is always Z."""
+    text = at.strftime("%Y-%m-%dT%H:%M:%S")
+    if at.microsecond < 1000:
+        return f"{text}.0000000Z"
+    return f"{text}.{at.microsecond:06d}".rstrip("0") + zone
+
+
+def numbers(name: str, number: int) -> dict[str, Any]:
     """Return a number in the three widths that the plugin offers."""
     return {
         name: number,

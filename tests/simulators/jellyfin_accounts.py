@@ -56,6 +56,14 @@ class Token:
         return self.account is None or self.account.administrator
 
 
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """What a client says it plays: an item, and which of its versions."""
+
+    item: Item
+    version: Item
+
+
 @dataclass(kw_only=True, eq=False)
 class Session:
     """A device that somebody is signed in on; it may be playing."""
@@ -65,9 +73,14 @@ class Session:
     version: str
     accounts: list[Account]
     last_activity: datetime
+    # When the client last told how far it is; the server itself tells it every second.
     last_check_in: datetime | None = None
-    playing: Item | None = None
+    playing: Playing | None = None
+    # What played last, which a client that was asleep may go on with.
+    before: Playing | None = None
     position: timedelta = timedelta()
+    # The last position that the client itself reported.
+    reported: timedelta = timedelta()
     paused: bool = False
     paused_at: datetime | None = None
 

@@ -17,7 +17,7 @@ from aiohttp import web
 import orjson
 
 from .catalogue import stable_hex
-from .jellyfin import SaveReason
+from .jellyfin import SaveReason, written
 from .jellyfin_accounts import (
     Account,
     Credentials,
@@ -26,7 +26,7 @@ from .jellyfin_accounts import (
     credentials_of,
 )
 from .jellyfin_items import VIEWS, Item, Kind
-from .jellyfin_json import ALL_FIELDS, written
+from .jellyfin_json import ALL_FIELDS
 from .jellyfin_plugin import PLUGIN_ID, BadConfigurationError, Notification
 from .jellyfin_query import (
     BadRequestError,
@@ -165,7 +165,9 @@ class Endpoints:
         route, match = matches[method]
         params = Params(request.query)
         credentials = credentials_of(
-            request.headers, params.text, older=self._state.version == "10.11"
+            request.headers,
+            params.text,
+            older=self._state.version.takes_older_authorization,
         )
         token = self._token(credentials)
         if route.access is not Access.EVERYBODY:
@@ -276,7 +278,7 @@ class Endpoints:
         return {
             "LocalAddress": self._url(),
             "ServerName": self._state.server.name,
-            "Version": self._state.server.version,
+            "Version": str(self._state.server.version),
             "ProductName": "Jellyfin Server",
             "OperatingSystem": "",
             "Id": self._state.server.id,
@@ -551,8 +553,8 @@ class Endpoints:
 
     async def _mark_played(self, call: Call) -> web.Response:
         account, item = self._account_and_item(call)
-        at = call.params.moment("datePlayed")
-        for notification in self._state.mark(account, item, played=True, at=at):
+        date = call.params.played_date("datePlayed", self._state.server.timezone)
+        for notification in self._state.mark(account, item, played=True, date=date):
             self._send(notification)
         return self._answer_user_data(account, item)
 

@@ -25,6 +25,7 @@ from .catalogue import (
     stable_hex,
 )
 from .jellyfin import JellyfinServer
+from .jellyfin_user_data import UserData
 from .library import Library
 
 # The fixed part came to the server item by item from here on.
@@ -107,9 +108,11 @@ class Item:
     title: Held
     created: datetime
     saved: datetime
-    # Of a version of a film, the item that stands for all of them in lists.
+    # Of a version, the item that stands for all of them in lists.
     version_of: str | None = None
     version_name: str | None = None
+    # Of an episode, the season or show in whose folder its file lies, if not its season's.
+    folder: Season | Show | None = None
     has_ids: bool = True
     # Whether there is no file: a show has such an episode, the library has not.
     missing: bool = False
@@ -196,10 +199,11 @@ class _Shelf:
     saved: dict[int, datetime] = field(default_factory=dict)
     version_of: dict[int, str] = field(default_factory=dict)
     version_names: dict[int, str] = field(default_factory=dict)
+    folders: dict[int, Season | Show] = field(default_factory=dict)
     without_ids: set[int] = field(default_factory=set)
     missing: set[int] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
-    # Neither gone nor listed: versions of films, trailers.
+    # Neither gone nor listed: versions, trailers.
     hidden: set[int] = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -266,6 +270,8 @@ class Items:
         self.changes = 0
         # What was added to an item, by the id of that item.
         self._added_to: dict[str, list[tuple[Kind, int]]] = {}
+        # The ids of the other versions of an item, by the id of that item.
+        self._versions: dict[str, list[str]] = {}
 
     # --- ids ---------------------------------------------------------------------------
 
@@ -333,6 +339,7 @@ class Items:
             saved=shelf.saved_at(number),
             version_of=shelf.version_of.get(number),
             version_name=shelf.version_names.get(number),
+            folder=shelf.folders.get(number),
             has_ids=number not in shelf.without_ids,
             missing=number in shelf.missing,
         )
@@ -347,10 +354,12 @@ class Items:
         """Return how many items of a kind there are."""
         return len(self._shelves[kind].listed)
 
-    def versions_of(self, numbers: Sequence[int]) -> list[int]:
-        """Return the numbers of some films and of all their versions."""
-        shelf = self._shelves[Kind.MOVIE]
-        found = {self.id_at(Kind.MOVIE, number) for number in numbers}
+    def versions_of(self, kind: Kind, numbers: Sequence[int]) -> Sequence[int]:
+        """Return the numbers of some items and of all their versions."""
+        shelf = self._shelves[kind]
+        if not shelf.version_of:
+            return numbers
+        found = {self.id_at(kind, number) for number in numbers}
         versions = (
             number
             for number, of in shelf.version_of.items()
@@ -455,47 +464,101 @@ class Items:
             for found in self.at(kind, numbers)
         ]
 
+    def season_of(self, item: Item) -> Season | None:
+        """Return the season that an episode is in, to this server."""
+        assert isinstance(item.title, Episode)
+        if self._lies_apart(item.folder):
+            return item.folder if isinstance(item.folder, Season) else None
+        return Season(item.title.show, item.title.season)
+
     def versions(self, item: Item) -> list[Item]:
-        """Return all versions of a film, the one that stands for them first."""
+        """Return all versions of an item, the one that stands for them first."""
         first = item.version_of or item.id
-        shelf = self._shelves[item.kind]
-        numbers = [
-            number
-            for number, of in shelf.version_of.items()
-            if of == first and number not in shelf.gone
-        ]
-        main = self.get(first)
-        return [*([main] if main else []), *self.at(item.kind, numbers)]
+        held = map(self.get, (first, *self._versions.get(first, ())))
+        return [version for version in held if version is not None]
+
+    def version(self, title: Held, name: str) -> Item:
+        """Return the version of a title with a name; it has to be on this server."""
+        item = self.get(self._version_id(title, name))
+        if item is None:
+            raise KeyError(f"not on this server: {title.title}, {name}")
+        return item
+
+    def _version_id(self, title: Held, name: str) -> str:
+        return stable_hex(self.id_of(title), "version", name)
+
+    def last_played(
+        self, identifier: str, data: Mapping[str, UserData]
+    ) -> datetime | None:
+        """Return when an item was last played: the latest of its versions, where that counts."""
+        own = data.get(identifier)
+        at = own.last_played if own else None
+        if self._server.version.keeps_data_of_versions:
+            for version in self._versions.get(identifier, ()):
+                of_version = data.get(version)
+                if of_version and of_version.last_played:
+                    at = max(at or of_version.last_played, of_version.last_played)
+        return at
 
     # --- changes -----------------------------------------------------------------------
 
-    def add(self, title: Held, at: datetime, *, has_ids: bool = True) -> list[Item]:
-        """Add a title and what it belongs to; returns what is new, the largest first."""
+    def add(
+        self,
+        title: Held,
+        at: datetime,
+        *,
+        has_ids: bool = True,
+        folder: Season | Show | None = None,
+    ) -> list[Item]:
+        """Add a title and what it belongs to; returns what is new, the largest first.
+
+        `folder` is where the file of an episode lies, if not in its season's folder.
+        """
         identifier = self.id_of(title)
         if identifier in self._places:
             return []
         parent = parent_of(title)
+        if isinstance(title, Episode) and self._lies_apart(folder):
+            parent = folder
         above = self.add(parent, at, has_ids=has_ids) if parent else []
         item = self._put(identifier, title, at)
+        shelf = self._shelves[item.kind]
+        if folder is not None:
+            shelf.folders[item.number] = folder
         if not has_ids:
-            self._shelves[item.kind].without_ids.add(item.number)
+            shelf.without_ids.add(item.number)
         if isinstance(title, Clip):
-            self._shelves[item.kind].hidden.add(item.number)
+            shelf.hidden.add(item.number)
         elif parent:
-            self._added_to.setdefault(self.id_of(parent), []).append(
-                (item.kind, item.number)
-            )
+            self._put_into(parent, item)
         return [*above, self._item(item.kind, item.number, title)]
 
-    def add_version(self, movie: Movie, name: str, at: datetime) -> Item:
-        """Add another version of a film that is here."""
-        main = self.of(movie)
-        item = self._put(stable_hex(main.id, "version", name), movie, at)
+    def _lies_apart(self, folder: Season | Show | None) -> bool:
+        """Return whether an episode belongs to the folder it lies in, and to no other."""
+        return folder is not None and self._server.version.seasons_are_folders
+
+    def _put_into(self, parent: Held, item: Item) -> None:
+        """Let something that is in no list yet be in what it belongs to."""
+        within = self._added_to.setdefault(self.id_of(parent), [])
+        within.append((item.kind, item.number))
+
+    def add_version(
+        self, title: Movie | Episode, name: str, at: datetime, *, has_ids: bool = True
+    ) -> Item:
+        """Add another file of a title that is here: a version, or an item beside it."""
+        main = self.of(title)
+        item = self._put(self._version_id(title, name), title, at)
         shelf = self._shelves[item.kind]
-        shelf.version_of[item.number] = main.id
         shelf.version_names[item.number] = name
-        shelf.hidden.add(item.number)
-        return self._item(item.kind, item.number, movie)
+        if not has_ids:
+            shelf.without_ids.add(item.number)
+        if isinstance(title, Movie) or self._server.version.groups_episodes:
+            shelf.version_of[item.number] = main.id
+            shelf.hidden.add(item.number)
+            self._versions.setdefault(main.id, []).append(item.id)
+        elif parent := parent_of(title):
+            self._put_into(parent, item)
+        return self._item(item.kind, item.number, title)
 
     def add_missing(self, episode: Episode, at: datetime) -> list[Item]:
         """Add an episode that there is no file of; returns what is new."""
@@ -518,14 +581,16 @@ class Items:
     def remove(self, title: Held) -> list[Item]:
         """Remove a title with what is in it; returns all that, the title itself first."""
         item = self.of(title)
-        gone = [item, *(each for each in self.versions(item) if each.id != item.id)]
+        listed = [item]
         for kind, numbers in (self.within(item.id, recursive=True) or {}).items():
-            gone.extend(self.at(kind, numbers))
+            listed.extend(self.at(kind, numbers))
+        gone = [version for each in listed for version in self.versions(each)]
         self.changes += 1
         for each in gone:
             self._places.pop(each.id, None)
             self._shelves[each.kind].gone.add(each.number)
             self._added_to.pop(each.id, None)
+            self._versions.pop(each.id, None)
         return gone
 
     def _put(self, identifier: str, title: Held, at: datetime) -> Item:

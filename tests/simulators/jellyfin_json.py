@@ -5,11 +5,11 @@ depends on the `fields` of the request; a single item comes with all of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from .catalogue import Album, Clip, Episode, Movie, Season, Show, Track, stable_hex
-from .jellyfin import JellyfinServer
+from .jellyfin import JellyfinServer, written
 from .jellyfin_accounts import Account, Session
 from .jellyfin_items import (
     VIEWS,
@@ -65,10 +65,10 @@ class Descriptions:
         title = item.title
         above, index = index_numbers(item)
         described: dict[str, Any] = {
-            "Name": title.title,
+            "Name": name_of(item),
             "ServerId": self._server.id,
             "Id": item.id,
-            "PremiereDate": written(premiere(title)),
+            "PremiereDate": written(at) if (at := premiere(title)) else None,
             "RunTimeTicks": ticks(item.runtime) if item.runtime else None,
             "ProductionYear": production_year(title),
             "IndexNumber": index,
@@ -110,7 +110,7 @@ class Descriptions:
                     "SeriesPrimaryImageTag": self._image_tag(self._items.id_of(show)),
                 }
             case Episode(show=show) as episode:
-                season = Season(show, episode.season)
+                season = self._items.season_of(item)
                 series_id = self._items.id_of(show)
                 return {
                     "VideoType": "VideoFile",
@@ -120,8 +120,8 @@ class Descriptions:
                     "SeriesId": series_id,
                     "SeriesName": show.title,
                     "SeriesPrimaryImageTag": self._image_tag(series_id),
-                    "SeasonId": self._items.id_of(season),
-                    "SeasonName": season.title,
+                    "SeasonId": self._items.id_of(season) if season else None,
+                    "SeasonName": season.title if season else "Season Unknown",
                 }
             case Album(artist=artist):
                 return {
@@ -205,7 +205,7 @@ class Descriptions:
         }
 
     def _media_source_count(self, item: Item) -> dict[str, Any]:
-        count = len(self._items.versions(item)) if item.kind is Kind.MOVIE else 1
+        count = len(self._items.versions(item))
         return {"MediaSourceCount": count} if count > 1 else {}
 
     def _child_count(self, item: Item) -> dict[str, Any]:
@@ -237,8 +237,8 @@ class Descriptions:
             described |= {"UnplayedItemCount": unplayed, "Played": unplayed == 0}
         if of.position and item.runtime:
             described["PlayedPercentage"] = of.position / ticks(item.runtime) * 100
-        if of.last_played:
-            described["LastPlayedDate"] = written(of.last_played)
+        if at := self._items.last_played(item.id, data):
+            described["LastPlayedDate"] = written(at)
         if of.likes is not None:
             described["Likes"] = of.likes
         if of.rating is not None:
@@ -320,7 +320,9 @@ class Descriptions:
             "UserId": "0" * 32,
             "Client": session.device.client,
             "LastActivityDate": written(session.last_activity),
-            "LastPlaybackCheckIn": written(session.last_check_in) or _NEVER,
+            "LastPlaybackCheckIn": (
+                written(session.last_check_in) if session.last_check_in else _NEVER
+            ),
             "DeviceName": session.device.name,
             "DeviceId": session.device.id,
             "ApplicationVersion": session.version,
@@ -335,13 +337,14 @@ class Descriptions:
         if session.accounts:
             first = session.accounts[0].user
             described |= {"UserId": first.id, "UserName": first.name}
-        if (item := session.playing) is not None:
+        if (playing := session.playing) is not None:
             described["NowPlayingItem"] = self.item(
-                item, ("ProviderIds", "Overview", "Genres", "Path", "DateCreated")
+                playing.item,
+                ("ProviderIds", "Overview", "Genres", "Path", "DateCreated"),
             )
             described["PlayState"] |= {
                 "PositionTicks": ticks(session.position),
-                "MediaSourceId": item.id,
+                "MediaSourceId": playing.version.id,
                 "PlayMethod": "DirectPlay",
                 "VolumeLevel": 100,
             }
@@ -400,22 +403,19 @@ def _studios(item: Item) -> dict[str, Any]:
 
 def path_of(item: Item) -> str:
     """Return where the files of an item are."""
+    version = f" - {item.version_name}" if item.version_name else ""
     match item.title:
         case View(folder=folder):
             return folder
         case Movie(title=title, year=year):
-            version = f" - {item.version_name}" if item.version_name else ""
             folder = _file_name(f"{title} ({year})")
             return f"/media/movies/{folder}/{folder}{version}.mkv"
-        case Show(title=title, year=year):
-            return f"/media/shows/{_file_name(f'{title} ({year})')}"
-        case Season(show=show, number=number):
-            folder = _file_name(f"{show.title} ({show.year})")
-            return f"/media/shows/{folder}/Season {number:02d}"
+        case Show() | Season() as folder:
+            return path_of_folder(folder)
         case Episode(show=show, season=season, number=number):
-            folder = _file_name(f"{show.title} ({show.year})")
+            folder = path_of_folder(item.folder or Season(show, season))
             name = _file_name(f"{show.title} - S{season:02d}E{number:02d}")
-            return f"/media/shows/{folder}/Season {season:02d}/{name}.mkv"
+            return f"{folder}/{name}{version}.mkv"
         case Artist(title=title):
             return f"/media/music/{_file_name(title)}"
         case Album(artist=artist, title=title):
@@ -425,6 +425,20 @@ def path_of(item: Item) -> str:
             return f"/media/music/{folder}/{number:02d} {_file_name(title)}.flac"
         case Clip(title=title):
             return f"/media/movies/{_file_name(title)}-trailer.mkv"
+
+
+def name_of(item: Item) -> str:
+    """Return the name of an item; a version that nothing is known of has its file's."""
+    if item.version_name and not item.has_ids:
+        return PurePosixPath(path_of(item)).stem
+    return item.title.title
+
+
+def path_of_folder(title: Show | Season) -> str:
+    """Return where the episodes of a show or of a season are."""
+    if isinstance(title, Season):
+        return f"{path_of_folder(title.show)}/Season {title.number:02d}"
+    return f"/media/shows/{_file_name(f'{title.title} ({title.year})')}"
 
 
 def _file_name(text: str) -> str:
@@ -482,14 +496,3 @@ def _policy(account: Account) -> dict[str, Any]:
         ),
         "SyncPlayAccess": "CreateAndJoinGroups",
     }
-
-
-def written(at: datetime | None) -> str | None:
-    """Return a time as the server's JSON writer puts it."""
-    if at is None:
-        return None
-    at = at.astimezone(UTC)
-    text = at.strftime("%Y-%m-%dT%H:%M:%S")
-    if at.microsecond < 1000:
-        return f"{text}.0000000Z"
-    return f"{text}.{at.microsecond:06d}".rstrip("0") + "Z"

@@ -7,7 +7,7 @@ API does not describe ignored.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 import itertools
 from operator import itemgetter
@@ -25,7 +25,7 @@ from .jellyfin_items import (
     production_year,
     sort_name,
 )
-from .jellyfin_user_data import UserData
+from .jellyfin_user_data import PlayedDate, UserData
 
 NO_ID = "0" * 32
 
@@ -84,6 +84,15 @@ class Params:
             return None
         return moment(text)
 
+    def played_date(self, name: str, zone: tzinfo) -> PlayedDate | None:
+        """Return the date of a mark, as a server in a zone reads it."""
+        if (text := self.text(name)) is None:
+            return None
+        try:
+            return PlayedDate.read(text, zone)
+        except ValueError:
+            raise BadRequestError(f"The value '{text}' is not valid.") from None
+
     def id(self, name: str) -> str | None:
         """Return an id; one of zeros is none."""
         if (text := self.text(name)) is None:
@@ -127,15 +136,11 @@ def guid(text: str) -> str:
 
 
 def moment(text: str) -> datetime:
-    """Return a time as the server reads one."""
-    if re.fullmatch(r"\d{14}", text):
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    """Return a time; one without a zone is taken for UTC."""
     try:
-        # A plus that was not escaped has become a space.
-        at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))
+        return PlayedDate.read(text, UTC).at
     except ValueError:
         raise BadRequestError(f"The value '{text}' is not valid.") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 # What /Items takes and the stand-in does not play, in lower case.
@@ -380,7 +385,7 @@ class Search:
     """One look through the items, with what a user did with them.
 
     `state` changes whenever the outcome may; it is what `paging` goes by. Without a user
-    every version of a film is listed, not just the one that stands for all of them.
+    every version is listed, not just the one that stands for all of them.
     """
 
     def __init__(
@@ -434,8 +439,9 @@ class Search:
         if numbers is None:
             return None
         numbers = self._of_wanted_kinds(numbers)
-        if self._versions and Kind.MOVIE in numbers and not self._query.ids:
-            numbers[Kind.MOVIE] = self._items.versions_of(numbers[Kind.MOVIE])
+        if self._versions and not self._query.ids:
+            for kind in numbers:
+                numbers[kind] = self._items.versions_of(kind, numbers[kind])
         for kind in numbers:
             numbers[kind] = self._filtered(kind, numbers[kind])
         return _Matches(numbers, self._sorted(numbers) if self._query.sort else None)
@@ -605,8 +611,8 @@ class Search:
         return self._items.created_at(kind, number)
 
     def _date_played(self, kind: Kind, number: int) -> datetime:
-        data = self._user_data(kind, number)
-        return (data and data.last_played) or datetime.min.replace(tzinfo=UTC)
+        at = self._items.last_played(self._items.id_at(kind, number), self._data)
+        return at or datetime.min.replace(tzinfo=UTC)
 
     def _play_count(self, kind: Kind, number: int) -> int:
         data = self._user_data(kind, number)

@@ -21,7 +21,7 @@ raises it. So does asking for something that the API has and the stand-in has no
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 import os
 from pathlib import Path
 from types import TracebackType
@@ -30,24 +30,22 @@ from typing import TYPE_CHECKING, override
 import aiohttp
 from aiohttp import web
 
-from .catalogue import Movie, Title, stable_hex
+from .catalogue import Episode, Movie, Season, Show, Title, stable_hex
 from .certificate import server_context
 from .jellyfin import JellyfinDevice, JellyfinServer, JellyfinUser
-from .jellyfin_accounts import Account, Accounts, Credentials, Session
+from .jellyfin_accounts import Account, Accounts, Credentials, Playing, Session
 from .jellyfin_endpoints import Endpoints
 from .jellyfin_items import Item, Items, Kind
 from .jellyfin_plugin import Delivery, Notification, Outbox, WebhookPlugin
-from .jellyfin_state import JellyfinState, Version
-from .jellyfin_user_data import UserData
+from .jellyfin_state import JellyfinState
+from .jellyfin_user_data import PlayedDate, UserData
+from .jellyfin_version import JELLYFIN_12_0, JellyfinVersion
 from .library import Library
 from .request_log import LoggedRequest
 from .stand_in import HOST, StandIn
 
 if TYPE_CHECKING:
     from .jellyfin_openapi import Description
-
-FULL_VERSIONS: dict[Version, str] = {"10.11": "10.11.11", "12.0": "12.0.0"}
-
 
 # Where the descriptions of the API are, as jellyfin-openapi-<version>.json.
 OPENAPI_VARIABLE = "MEDIA_SCROBBLER_OPENAPI"
@@ -61,7 +59,7 @@ class JellyfinStandIn(StandIn):
     def __init__(
         self,
         *,
-        version: Version = "12.0",
+        version: JellyfinVersion = JELLYFIN_12_0,
         name: str = "Living room",
         server_id: str | None = None,
         library: Library | None = None,
@@ -69,22 +67,24 @@ class JellyfinStandIn(StandIn):
         https: bool = False,
         validate: bool = False,
         clock: Callable[[], datetime] | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
         """Make a server with a library and some titles more; it starts when entered.
 
-        `clock` tells the server what time it is.
+        `clock` tells the server what time it is, `zone` is that of its local time.
         """
         super().__init__(server_context() if https else None)
         self.version = version
         self.server = JellyfinServer(
             name=name,
             id=server_id or stable_hex("jellyfin server", name),
-            version=FULL_VERSIONS[version],
+            version=version,
+            timezone=zone,
         )
         self.library = library or Library()
         self.problems: list[str] = []
         self._clock = clock or (lambda: datetime.now(UTC))
-        self._state = JellyfinState(self.server, version, self.library, self.now)
+        self._state = JellyfinState(self.server, self.library, self.now)
         self._outbox = Outbox(self.plugin)
         self._endpoints = Endpoints(self._state, self._outbox.send, lambda: self.url)
         self._https = https
@@ -99,7 +99,7 @@ class JellyfinStandIn(StandIn):
         # What this imports is there for the tests only.
         from .jellyfin_openapi import description_of
 
-        return description_of(self.version, Path(folder))
+        return description_of(self.version.series, Path(folder))
 
     @property
     def validates(self) -> bool:
@@ -278,9 +278,17 @@ class JellyfinStandIn(StandIn):
 
     # --- what users have seen --------------------------------------------------------------
 
-    def data_of(self, user: JellyfinUser, title: Title) -> UserData:
-        """Return what a user did with a title; changing it tells nobody."""
-        return self._state.data(self.account(user), self.items.of(title))
+    def data_of(
+        self, user: JellyfinUser, title: Title, version: str | None = None
+    ) -> UserData:
+        """Return what a user did with a title or a version; changing it tells nobody."""
+        return self._state.data(self.account(user), self._version(title, version))
+
+    def _version(self, title: Title, name: str | None) -> Item:
+        """Return the version of a title with a name, the first one without."""
+        if name is None:
+            return self.items.of(title)
+        return self.items.version(title, name)
 
     def seed_history(
         self,
@@ -310,15 +318,27 @@ class JellyfinStandIn(StandIn):
             )
 
     async def mark_played(
-        self, title: Title, *users: JellyfinUser, at: datetime | None = None
+        self,
+        title: Title,
+        *users: JellyfinUser,
+        at: datetime | str | None = None,
+        version: str | None = None,
     ) -> list[Delivery]:
-        """Mark a title, or all that is in it, as seen; with a date it is once more."""
-        item = self.items.of(title)
+        """Mark a title, one of its versions, or all that is in it, as seen.
+
+        With a date it is once more; a text is read as `datePlayed` is by the API.
+        """
+        date = None
+        if isinstance(at, str):
+            date = PlayedDate.read(at, self.server.timezone)
+        elif at is not None:
+            date = PlayedDate.of(at)
+        item = self._version(title, version)
         return await self._deliver(
             notification
             for user in users
             for notification in self._state.mark(
-                self.account(user), item, played=True, at=at
+                self.account(user), item, played=True, date=date
             )
         )
 
@@ -349,14 +369,19 @@ class JellyfinStandIn(StandIn):
         *users: JellyfinUser,
         device: JellyfinDevice | None = None,
         position: timedelta = timedelta(),
+        version: str | None = None,
     ) -> list[Delivery]:
         """Start to play; all users watch together, in the session of the first."""
         assert users, "somebody has to watch"
         session = self.accounts.session(
             device or self.server.device, [self.account(user) for user in users]
         )
+        item = self._version(title, version)
+        # A client names the item that it found in a list, whichever version it plays.
+        first = self.items.get(item.version_of) if item.version_of else item
+        assert first is not None
         return await self._deliver(
-            self._state.start(session, self.items.of(title), position)
+            self._state.start(session, Playing(first, item), position)
         )
 
     async def progress(
@@ -365,15 +390,33 @@ class JellyfinStandIn(StandIn):
         *,
         device: JellyfinDevice | None = None,
         paused: bool | None = None,
-        automated: bool = False,
     ) -> list[Delivery]:
-        """Report how far it has got: by the player, or (automated) by the server itself."""
-        session, item = self._playing(device)
+        """Report how far it has got, as the player does.
+
+        What the server has stopped because the player was silent goes on by that.
+        """
+        session = self._session(device)
+        playing = session.playing or session.before
+        assert playing is not None, "nothing has ever played"
         return await self._deliver(
-            self._state.progress(
-                session, item, position, paused=paused, automated=automated
-            )
+            self._state.progress(session, playing, position, paused=paused)
         )
+
+    async def tick(self, seconds: int = 1) -> list[Delivery]:
+        """Let seconds pass for the server: it reports by itself, once in each.
+
+        Its clock is not moved by that, and players are not heard of.
+        """
+        return await self._deliver(
+            notification for _ in range(seconds) for notification in self._state.tick()
+        )
+
+    async def stop_idle(self) -> list[Delivery]:
+        """Let the server look for players that it has not heard of for five minutes.
+
+        It does so every five minutes, and stops what they play.
+        """
+        return await self._deliver(self._state.stop_idle())
 
     async def pause(
         self, position: timedelta | None = None, *, device: JellyfinDevice | None = None
@@ -388,33 +431,75 @@ class JellyfinStandIn(StandIn):
         return await self.progress(position, device=device, paused=False)
 
     async def stop_playing(
-        self, position: timedelta | None = None, *, device: JellyfinDevice | None = None
+        self,
+        position: timedelta | None = None,
+        *,
+        device: JellyfinDevice | None = None,
+        tells_position: bool = True,
+        failed: bool = False,
     ) -> list[Delivery]:
-        """Stop where it is, or at a position."""
-        session, item = self._playing(device)
-        return await self._deliver(self._state.stop(session, item, position))
+        """Stop where it is, or at a position, which not every player tells."""
+        session, playing = self._playing(device)
+        if position is None and tells_position:
+            position = session.position
+        return await self._deliver(
+            self._state.stop(session, playing, position, failed=failed)
+        )
 
     async def finish(self, *, device: JellyfinDevice | None = None) -> list[Delivery]:
         """Play to the end and stop."""
-        _, item = self._playing(device)
-        return await self.stop_playing(item.runtime or timedelta(), device=device)
+        _, playing = self._playing(device)
+        runtime = playing.item.runtime or timedelta()
+        return await self.stop_playing(runtime, device=device)
 
-    def _playing(self, device: JellyfinDevice | None) -> tuple[Session, Item]:
-        """Return the session that plays on a device, and what."""
+    def _session(self, device: JellyfinDevice | None) -> Session:
+        """Return the session on a device."""
         device = device or self.server.device
         session = self.accounts.sessions.get(self.accounts.session_id(device))
-        assert session is not None and session.playing is not None, "nothing plays"
+        assert session is not None, "nobody has used the device"
+        return session
+
+    def _playing(self, device: JellyfinDevice | None) -> tuple[Session, Playing]:
+        """Return the session that plays on a device, and what."""
+        session = self._session(device)
+        assert session.playing is not None, "nothing plays"
         return session, session.playing
+
+    def tell_playback_first(self) -> None:
+        """Send the event of a player before that of the user data it changed.
+
+        A real server sends the two milliseconds apart, in either order.
+        """
+        self._state.playback_first = True
 
     # --- the library -------------------------------------------------------------------------
 
-    async def add(self, title: Title, *, has_ids: bool = True) -> list[Delivery]:
-        """Add a title and what it belongs to, with or without external ids."""
-        return await self._deliver(self._state.add(title, has_ids=has_ids))
+    async def add(
+        self,
+        title: Title,
+        *,
+        has_ids: bool = True,
+        folder: Season | Show | None = None,
+    ) -> list[Delivery]:
+        """Add a title and what it belongs to, with or without external ids.
 
-    async def add_version(self, movie: Movie, name: str) -> list[Delivery]:
-        """Add another file of a film, which is an item of its own behind the first."""
-        return await self._deliver(self._state.add_version(movie, name))
+        `folder` is where the file of an episode lies, if not in its season's folder.
+        """
+        return await self._deliver(
+            self._state.add(title, has_ids=has_ids, folder=folder)
+        )
+
+    async def add_version(
+        self, title: Movie | Episode, name: str, *, has_ids: bool = True
+    ) -> list[Delivery]:
+        """Add another file of a film or an episode: an item of its own behind the first.
+
+        That of an episode is an item beside the first one before 12.0. Without ids its
+        name is that of the file.
+        """
+        return await self._deliver(
+            self._state.add_version(title, name, has_ids=has_ids)
+        )
 
     async def remove(self, title: Title) -> list[Delivery]:
         """Remove a title and what is in it; only the title itself is told."""

@@ -2,11 +2,13 @@
 
 The rules are those of the server: playing counts at the start, not at the end; a title is
 seen past 90 % of it, and one under five minutes, or of unknown length, nearly at once; a
-mark without a date keeps the older date; to mark as unseen forgets everything.
+stop without a position is the end of it and counts once more; a mark without a date keeps
+the older date; to mark as unseen forgets everything.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+import re
 from typing import Self
 
 # The defaults of the server's settings.
@@ -39,6 +41,11 @@ class UserData:
         self.position = 0
         self.last_played = at or self.last_played or now
         self.played = True
+
+    def toggle_along(self) -> None:
+        """Mark as seen because another version is: neither counted nor dated."""
+        self.played = True
+        self.position = 0
 
     def mark_unplayed(self) -> None:
         """Mark as not seen."""
@@ -83,6 +90,43 @@ class UserData:
             self.played = True
         self.position = ticks(position) if resumes else 0
         return completed
+
+    def end_anywhere(self) -> None:
+        """Stop without a position, which the server takes for the end."""
+        self.count += 1
+        self.played = True
+        self.position = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedDate:
+    """The date that a mark came with, and what it becomes where it is a local time."""
+
+    at: datetime
+    # The time on the server's clock, called UTC.
+    misread: datetime
+
+    @classmethod
+    def of(cls, at: datetime) -> Self:
+        """Return a date that nothing is wrong with."""
+        return cls(at.astimezone(UTC), at.astimezone(UTC))
+
+    @classmethod
+    def read(cls, text: str, zone: tzinfo) -> Self:
+        """Return the date of a text, to a server in a zone.
+
+        One with a zone of its own is right everywhere; one without is the server's local
+        time, and the compact form, yyyyMMddHHmmss, is UTC. Raises `ValueError`.
+        """
+        if re.fullmatch(r"\d{14}", text):
+            at = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        else:
+            # A plus that was not escaped has become a space.
+            at = datetime.fromisoformat(re.sub(r" (\d\d:\d\d)$", r"+\1", text))
+            if at.tzinfo is not None:
+                return cls.of(at)
+            at = at.replace(tzinfo=zone)
+        return cls(at.astimezone(UTC), at.astimezone(zone).replace(tzinfo=UTC))
 
 
 def ticks(duration: timedelta) -> int:

@@ -9,10 +9,11 @@ import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 import json
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import aiohttp
 from aiohttp import web
@@ -36,10 +37,10 @@ from .catalogue import (
     Season,
 )
 from .certificate import client_context
-from .jellyfin import JellyfinDevice, JellyfinUser
+from .jellyfin import JellyfinDevice, JellyfinUser, written
 from .jellyfin_plugin import PLUGIN_ID, read, render
 from .jellyfin_server import JellyfinStandIn
-from .jellyfin_state import Version
+from .jellyfin_version import JELLYFIN_10_11, JELLYFIN_VERSIONS, JellyfinVersion
 from .library import Library
 
 TITLES = (
@@ -150,9 +151,9 @@ class Receiver:
         return web.json_response({"outcome": "recorded"})
 
 
-@pytest.fixture(params=["10.11", "12.0"])
-def version(request: pytest.FixtureRequest) -> Version:
-    value: Version = request.param
+@pytest.fixture(params=JELLYFIN_VERSIONS, ids=str)
+def version(request: pytest.FixtureRequest) -> JellyfinVersion:
+    value: JellyfinVersion = request.param
     return value
 
 
@@ -169,7 +170,7 @@ async def session(socket_enabled: None) -> AsyncGenerator[aiohttp.ClientSession]
 
 @pytest.fixture
 async def jellyfin(
-    version: Version, clock: Clock, socket_enabled: None
+    version: JellyfinVersion, clock: Clock, socket_enabled: None
 ) -> AsyncGenerator[JellyfinStandIn]:
     async with JellyfinStandIn(
         version=version, titles=TITLES, clock=clock, validate=True
@@ -212,7 +213,9 @@ def hooked(jellyfin: JellyfinStandIn, receiver: Receiver) -> Receiver:
 
 
 @asynccontextmanager
-async def unchecked(version: Version, **options: Any) -> AsyncIterator[JellyfinStandIn]:
+async def unchecked(
+    version: JellyfinVersion, **options: Any
+) -> AsyncIterator[JellyfinStandIn]:
     """Run a server that may be asked for what is not described."""
     async with JellyfinStandIn(version=version, titles=TITLES, **options) as jellyfin:
         yield jellyfin
@@ -222,12 +225,12 @@ async def unchecked(version: Version, **options: Any) -> AsyncIterator[JellyfinS
 
 
 async def test_public_information(
-    jellyfin: JellyfinStandIn, session: aiohttp.ClientSession, version: Version
+    jellyfin: JellyfinStandIn, session: aiohttp.ClientSession, version: JellyfinVersion
 ) -> None:
     client = Client(session, jellyfin)
     status, about = await client.ask("GET", "/System/Info/Public", headers={})
     assert status == 200
-    assert about["Version"].startswith(version)
+    assert about["Version"] == str(version)
     assert about["Id"] == jellyfin.server.id
     assert (await client.ask("GET", "/System/Info"))[0] == 401
     assert (await client.ask("GET", "/System/Ping"))[1] == "Jellyfin Server"
@@ -393,14 +396,16 @@ def older_forms(token: str) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
 
 
 async def test_older_forms_of_authorization(
-    version: Version, session: aiohttp.ClientSession
+    version: JellyfinVersion, session: aiohttp.ClientSession
 ) -> None:
     async with unchecked(version) as jellyfin:
         token = jellyfin.sign_in(jellyfin.add_user("alice"))
         client = Client(session, jellyfin)
         for headers, params in older_forms(token):
             status, _ = await client.ask("GET", "/Users/Me", headers=headers, **params)
-            assert status == (200 if version == "10.11" else 401), headers or params
+            assert status == (200 if version == JELLYFIN_10_11 else 401), (
+                headers or params
+            )
         # Neither of these is one of them.
         status, _ = await client.ask("GET", "/Users/Me", headers={}, ApiKey=token)
         assert status == 200
@@ -584,7 +589,7 @@ async def test_looking_for_items(jellyfin: JellyfinStandIn, client: Client) -> N
 
 
 async def test_there_is_no_looking_up_by_external_id(
-    version: Version, session: aiohttp.ClientSession
+    version: JellyfinVersion, session: aiohttp.ClientSession
 ) -> None:
     async with unchecked(version) as jellyfin:
         client = Client(session, jellyfin, jellyfin.api_key())
@@ -695,7 +700,7 @@ async def test_a_large_library_pages_fast(session: aiohttp.ClientSession) -> Non
 
 
 async def test_adding_to_and_removing_from_a_large_library(
-    version: Version, session: aiohttp.ClientSession
+    version: JellyfinVersion, session: aiohttp.ClientSession
 ) -> None:
     library = Library(movies=3, episodes=100)
     async with JellyfinStandIn(version=version, library=library) as jellyfin:
@@ -864,7 +869,10 @@ async def test_sessions(
 
 
 async def test_playing_to_the_end(
-    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver, version: Version
+    jellyfin: JellyfinStandIn,
+    alice: JellyfinUser,
+    hooked: Receiver,
+    version: JellyfinVersion,
 ) -> None:
     await jellyfin.play(THE_SALT_ROAD, alice)
     saved, start = hooked.take()
@@ -876,7 +884,7 @@ async def test_playing_to_the_end(
     assert start["NotificationType"] == "PlaybackStart"
     assert start["ItemId"] == start["MediaSourceId"]
     assert start["ItemId"] == jellyfin.items.of(THE_SALT_ROAD).id
-    assert start["ServerVersion"].startswith(version)
+    assert start["ServerVersion"] == str(version)
     assert (start["NotificationUsername"], start["UserId"]) == ("alice", alice.id)
 
     await jellyfin.progress(timedelta(minutes=5))
@@ -886,9 +894,10 @@ async def test_playing_to_the_end(
         0,
         300 * TICKS,
     )
-    await jellyfin.progress(timedelta(minutes=6), automated=True)
+    await jellyfin.tick()
     (progress,) = hooked.take()
     assert progress["IsAutomated"]
+    assert progress["PlaybackPositionTicks"] == 301 * TICKS
     await jellyfin.pause(timedelta(minutes=60))
     saved, progress = hooked.take()
     assert progress["IsPaused"]
@@ -908,7 +917,7 @@ async def test_playing_to_the_end(
     # Once more: 10.11 forgets at the start that it has been seen.
     await jellyfin.play(THE_SALT_ROAD, alice)
     saved, _ = hooked.take()
-    assert (saved["Played"], saved["PlayCount"]) == (version == "12.0", 2)
+    assert (saved["Played"], saved["PlayCount"]) == (version != JELLYFIN_10_11, 2)
 
 
 @pytest.mark.parametrize(
@@ -973,6 +982,328 @@ async def test_one_request_for_each_user(
     ]
     assert len({event["Id"] for event in receiver.events}) == 1
     assert jellyfin.data_of(bob, LOW_WATER).played
+
+
+# --- versions ------------------------------------------------------------------------------
+
+TWO_VERSIONS = (THE_SALT_ROAD, LOW_WATER)
+A_WHILE_AGO = datetime(2026, 10, 11, 20, tzinfo=UTC)
+
+
+def brief(event: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what is told of user data, in short."""
+    names = ("ItemId", "SaveReason", "Played", "PlayCount", "LastPlayedDate")
+    return tuple(event.get(name) for name in names)
+
+
+@pytest.mark.parametrize("title", TWO_VERSIONS)
+async def test_a_rewatch_of_one_version_toggles_the_others_at_each_report(
+    jellyfin: JellyfinStandIn,
+    client: Client,
+    alice: JellyfinUser,
+    hooked: Receiver,
+    clock: Clock,
+    title: Movie | Episode,
+) -> None:
+    await jellyfin.add_version(title, "4K")
+    first, other = jellyfin.items.of(title).id, jellyfin.items.version(title, "4K").id
+    await jellyfin.mark_played(title, alice, at=A_WHILE_AGO)
+    hooked.take()
+    await jellyfin.play(title, alice, version="4K")
+    began = clock()
+    clock.move(minutes=10)
+    await jellyfin.progress(timedelta(minutes=10))
+    events = hooked.take()
+    saved = [brief(event) for event in events if "SaveReason" in event]
+    played = [event for event in events if "SaveReason" not in event]
+    if jellyfin.version == JELLYFIN_10_11:
+        # An episode's second file is an item by itself, a film's has no user data.
+        item = first if isinstance(title, Movie) else other
+        count = 2 if isinstance(title, Movie) else 1
+        when = written(began)
+        assert saved == [
+            (item, "PlaybackStart", False, count, when),
+            (item, "PlaybackProgress", False, count, when),
+        ]
+        assert {event["ItemId"] for event in played} == {item}
+        assert {event["MediaSourceId"] for event in played} == {other}
+        return
+    assert saved == [
+        (other, "PlaybackStart", True, 1, written(began)),
+        (other, "PlaybackProgress", True, 1, written(began)),
+        (first, "TogglePlayed", True, 1, written(A_WHILE_AGO)),
+    ]
+    assert {event["ItemId"] for event in played} == {first}
+    assert {event["MediaSourceId"] for event in played} == {other}
+    # The one that stands for both shows its own count and the latest date of all.
+    data = await client.get(f"/UserItems/{first}/UserData")
+    assert (data["PlayCount"], data["LastPlayedDate"]) == (1, written(began))
+    await jellyfin.finish()
+    reasons = [event.get("SaveReason") for event in hooked.take()]
+    assert reasons == ["PlaybackFinished", "TogglePlayed", None]
+
+
+async def test_what_was_never_seen_is_not_toggled_before_its_end(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.add_version(LOW_WATER, "4K")
+    hooked.take()
+    await jellyfin.play(LOW_WATER, alice)
+    await jellyfin.progress(timedelta(minutes=30))
+    assert "TogglePlayed" not in [event.get("SaveReason") for event in hooked.take()]
+    await jellyfin.finish()
+    toggled = [brief(e) for e in hooked.take() if e.get("SaveReason") == "TogglePlayed"]
+    if jellyfin.version == JELLYFIN_10_11:
+        assert not toggled
+        return
+    other = jellyfin.items.version(LOW_WATER, "4K").id
+    assert toggled == [(other, "TogglePlayed", True, 0, None)]
+
+
+async def test_the_latest_date_of_all_versions_sorts_a_list(
+    jellyfin: JellyfinStandIn, client: Client, alice: JellyfinUser, clock: Clock
+) -> None:
+    await jellyfin.add_version(THE_SALT_ROAD, "4K")
+    await jellyfin.mark_played(THE_SALT_ROAD, alice, at=A_WHILE_AGO)
+    await jellyfin.mark_played(PAPER_ORCHARD, alice, at=A_WHILE_AGO + timedelta(days=1))
+    newest = {"sortBy": "DatePlayed", "sortOrder": "Descending", "isPlayed": "true"}
+    movies = {"recursive": "true", "includeItemTypes": "Movie"}
+    assert (await client.items(**movies, **newest))[0] == "Paper Orchard"
+    await jellyfin.mark_played(THE_SALT_ROAD, alice, at=clock(), version="4K")
+    answer = await client.get("/Items", **movies, **newest)
+    films = [item["Name"] for item in answer["Items"]]
+    if jellyfin.version == JELLYFIN_10_11:
+        assert films == ["Paper Orchard", "The Salt Road"]
+        return
+    assert films == ["The Salt Road", "Paper Orchard"]
+    data = answer["Items"][0]["UserData"]
+    assert (data["PlayCount"], data["LastPlayedDate"]) == (1, written(clock()))
+
+
+async def test_two_files_of_an_episode(
+    jellyfin: JellyfinStandIn, client: Client, hooked: Receiver
+) -> None:
+    await jellyfin.add_version(LOW_WATER, "4K", has_ids=False)
+    (added,) = hooked.take()
+    assert added["Name"] == "Harbour Lights - S02E03 - 4K"
+    assert not any(key.startswith("Provider_") for key in added)
+    episodes = {"recursive": "true", "includeItemTypes": "Episode"}
+    names = await client.items(**episodes)
+    listed = added["Name"] in names
+    assert listed is (jellyfin.version == JELLYFIN_10_11)
+    season = jellyfin.items.of(Season(HARBOUR_LIGHTS, 2)).id
+    assert len(await client.items(parentId=season)) == (3 if listed else 2)
+
+
+# --- seasons -------------------------------------------------------------------------------
+
+WINTER_LIGHTS = Episode(
+    HARBOUR_LIGHTS,
+    0,
+    5,
+    "Winter Lights",
+    ids=ExternalIds(tmdb=4712999),
+    runtime=timedelta(minutes=20),
+    aired=date(2022, 12, 24),
+)
+
+
+async def test_a_special_in_the_folder_of_a_season(
+    jellyfin: JellyfinStandIn, client: Client, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    season = Season(HARBOUR_LIGHTS, 2)
+    await jellyfin.add(WINTER_LIGHTS, folder=season)
+    hooked.take()
+    await jellyfin.mark_played(WINTER_LIGHTS, alice)
+    (event,) = hooked.take()
+    before_12 = jellyfin.version == JELLYFIN_10_11
+    number = 2 if before_12 else 0
+    assert (event["SeasonNumber"], event["EpisodeNumber"]) == (number, 5)
+    item = await client.get(f"/Items/{event['ItemId']}")
+    assert (item["ParentIndexNumber"], item["IndexNumber"]) == (0, 5)
+    assert item["SeasonName"] == ("Season 2" if before_12 else "Specials")
+    assert item["SeasonId"] == event["SeasonId"]
+    await jellyfin.mark_played(season, alice)
+    assert ("Winter Lights" in [e["Name"] for e in hooked.take()]) is before_12
+
+
+async def test_an_episode_in_no_season(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.add(WINTER_LIGHTS, folder=HARBOUR_LIGHTS)
+    hooked.take()
+    await jellyfin.mark_played(WINTER_LIGHTS, alice)
+    (event,) = hooked.take()
+    in_a_season = jellyfin.version != JELLYFIN_10_11
+    assert ("SeasonNumber" in event) is ("SeasonNumber00" in event) is in_a_season
+    assert event["SeriesName"] == "Harbour Lights"
+
+
+# --- dates of marks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "meant", "misread"),
+    [
+        ("2023-03-04T21:10:00.000Z", "21:10", "21:10"),
+        ("2023-03-04T21:10:00+05:00", "16:10", "16:10"),
+        ("2023-03-04T21:10:00", "20:10", "21:10"),
+        ("20230304211000", "21:10", "22:10"),
+    ],
+)
+async def test_dates_of_marks_are_read_in_the_time_zone_of_the_server(
+    jellyfin: JellyfinStandIn,
+    client: Client,
+    hooked: Receiver,
+    given: str,
+    meant: str,
+    misread: str,
+) -> None:
+    jellyfin.server.timezone = ZoneInfo("Europe/Amsterdam")
+    item = jellyfin.items.of(THE_SALT_ROAD).id
+    path = f"/UserPlayedItems/{item}"
+    if given.isdecimal() and jellyfin.validates:
+        pytest.skip("the description does not know this form")
+    status, data = await client.ask("POST", path, datePlayed=given)
+    assert status == 200
+    await jellyfin.delivered()
+    (event,) = hooked.take()
+    kept = misread if jellyfin.version == JELLYFIN_10_11 else meant
+    assert data["LastPlayedDate"] == f"2023-03-04T{kept}:00.0000000Z"
+    assert event["LastPlayedDate"] == f"2023-03-04T{misread}:00.0000000Z"
+    # The next mark, without a date, tells what was kept.
+    await client.ask("POST", path)
+    await jellyfin.delivered()
+    (event,) = hooked.take()
+    assert event["LastPlayedDate"] == data["LastPlayedDate"]
+
+
+# --- the server itself, and players that are silent --------------------------------------------
+
+
+async def test_the_server_tells_each_second_of_what_plays(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver, clock: Clock
+) -> None:
+    await jellyfin.play(SLOW_FERRY, alice)
+    await jellyfin.progress(timedelta(minutes=2))
+    reported = clock()
+    hooked.take()
+    clock.move(seconds=2)
+    await jellyfin.tick(2)
+    events = hooked.take()
+    assert [event["IsAutomated"] for event in events] == [True, True]
+    assert [event["PlaybackPosition"] for event in events] == ["00:02:01", "00:02:02"]
+    assert {event["LastPlaybackCheckIn"] for event in events} == {written(reported)}
+    assert {event["LastActivityDate"] for event in events} == {written(clock())}
+
+    # Nothing of what is paused, and nothing beyond the end.
+    await jellyfin.pause()
+    (_, event) = hooked.take()
+    assert (event["IsAutomated"], event["IsPaused"]) == (False, True)
+    await jellyfin.tick(3)
+    assert not hooked.take()
+    await jellyfin.resume(SLOW_FERRY.runtime - timedelta(seconds=2))
+    hooked.take()
+    await jellyfin.tick(3)
+    assert [event["PlaybackPosition"] for event in hooked.take()] == ["00:04:36"]
+
+
+async def test_a_player_that_vanishes_is_stopped_by_the_server(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver, clock: Clock
+) -> None:
+    await jellyfin.play(LOW_WATER, alice, position=timedelta(minutes=42))
+    await jellyfin.progress(timedelta(minutes=43))
+    reported = clock()
+    clock.move(minutes=5)
+    await jellyfin.tick(300)
+    hooked.take()
+    assert not await jellyfin.stop_idle()
+    clock.move(seconds=1)
+    await jellyfin.stop_idle()
+    saved, stop = hooked.take()
+    assert stop["LastPlaybackCheckIn"] == written(reported)
+    assert not stop["IsAutomated"]
+    runs_on = jellyfin.version == JELLYFIN_10_11
+    assert stop["PlaybackPosition"] == ("00:47:59" if runs_on else "00:43:00")
+    assert stop["PlayedToCompletion"] is saved["Played"] is runs_on
+    assert not await jellyfin.stop_idle()
+
+
+async def test_a_paused_player_that_was_stopped_goes_on_without_a_start(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver, clock: Clock
+) -> None:
+    await jellyfin.play(SLOW_FERRY, alice)
+    await jellyfin.pause(timedelta(minutes=3))
+    hooked.take()
+    clock.move(minutes=7)
+    await jellyfin.tick(10)
+    await jellyfin.stop_idle()
+    _, stop = hooked.take()
+    assert (stop["PlayedToCompletion"], stop["PlaybackPosition"]) == (True, "00:03:00")
+    await jellyfin.pause(timedelta(minutes=3))
+    saved, progress = hooked.take()
+    assert (saved["SaveReason"], saved["PlayCount"]) == ("PlaybackProgress", 1)
+    assert progress["NotificationType"] == "PlaybackProgress"
+    assert progress["IsPaused"]
+    clock.move(minutes=7)
+    await jellyfin.stop_idle()
+    assert [e["NotificationType"] for e in hooked.take()][-1] == "PlaybackStop"
+
+
+# --- ways to stop ------------------------------------------------------------------------------
+
+
+async def test_a_stop_without_a_position_is_the_end(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.play(THE_SALT_ROAD, alice)
+    await jellyfin.progress(timedelta(minutes=30))
+    hooked.take()
+    await jellyfin.stop_playing(tells_position=False)
+    saved, stop = hooked.take()
+    assert (saved["Played"], saved["PlayCount"]) == (True, 2)
+    assert (stop["PlayedToCompletion"], stop["PlaybackPositionTicks"]) == (True, 0)
+
+
+async def test_a_stop_that_failed_saves_nothing(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.play(THE_SALT_ROAD, alice)
+    hooked.take()
+    await jellyfin.stop_playing(timedelta(minutes=110), failed=True)
+    (stop,) = hooked.take()
+    assert (stop["PlayedToCompletion"], stop["PlaybackPosition"]) == (False, "01:50:00")
+    assert not jellyfin.data_of(alice, THE_SALT_ROAD).played
+
+
+async def test_a_start_stops_nothing(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.play(LOW_WATER, alice)
+    await jellyfin.play(FOG_SIGNAL, alice)
+    assert "PlaybackStop" not in hooked.names
+
+
+async def test_the_two_events_of_a_report_come_in_either_order(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.play(LOW_WATER, alice)
+    assert hooked.names == ["UserDataSaved", "PlaybackStart"]
+    hooked.take()
+    jellyfin.tell_playback_first()
+    await jellyfin.finish()
+    assert hooked.names == ["PlaybackStop", "UserDataSaved"]
+
+
+async def test_every_start_of_a_track_counts(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    for count in (1, 2):
+        await jellyfin.play(SLOW_FERRY, alice)
+        await jellyfin.stop_playing(timedelta(seconds=6))
+        started, _, _, stop = hooked.take()
+        assert (started["Played"], started["PlayCount"]) == (True, count)
+        assert not stop["PlayedToCompletion"]
 
 
 # --- the plugin ----------------------------------------------------------------------------
@@ -1119,7 +1450,7 @@ async def test_other_versions_of_a_film(
     client: Client,
     alice: JellyfinUser,
     hooked: Receiver,
-    version: Version,
+    version: JellyfinVersion,
 ) -> None:
     await jellyfin.add_version(THE_SALT_ROAD, "4K")
     hooked.take()
@@ -1133,7 +1464,7 @@ async def test_other_versions_of_a_film(
 
     await jellyfin.mark_played(THE_SALT_ROAD, alice)
     events = hooked.take()
-    if version == "10.11":
+    if version == JELLYFIN_10_11:
         assert [event["ItemId"] for event in events] == [item.id]
         return
     assert [(e["ItemId"], e["Played"], e["PlayCount"]) for e in events] == [
@@ -1304,7 +1635,7 @@ async def test_down_and_up_again(
 
 
 async def test_https_with_a_certificate_nobody_vouches_for(
-    version: Version, session: aiohttp.ClientSession
+    version: JellyfinVersion, session: aiohttp.ClientSession
 ) -> None:
     async with JellyfinStandIn(version=version, https=True) as jellyfin:
         url = f"{jellyfin.url}/System/Info/Public"
@@ -1321,7 +1652,7 @@ async def test_https_with_a_certificate_nobody_vouches_for(
 
 
 async def test_what_is_not_played_is_no_secret(
-    session: aiohttp.ClientSession, version: Version
+    session: aiohttp.ClientSession, version: JellyfinVersion
 ) -> None:
     async with unchecked(version) as jellyfin:
         client = Client(session, jellyfin, jellyfin.api_key())
