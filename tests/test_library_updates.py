@@ -41,6 +41,7 @@ from .simulators.catalogue import (
     Title,
 )
 from .simulators.jellyfin import JellyfinEvent, encode
+from .simulators.jellyfin_items import Kind
 from .simulators.jellyfin_plugin import Notification
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.library import Library
@@ -104,11 +105,7 @@ async def tell(home: Home, *titles: Title) -> None:
         if isinstance(home, PlexHome):
             await home.plex.server.report(PlexEvent.LIBRARY_NEW, title)
         else:
-            state = home.server._state
-            item = state.items.of(title)
-            await home.server._deliver(
-                [state._of_library(JellyfinEvent.ITEM_ADDED, item)]
-            )
+            await home.server.tell_added(title)
 
 
 def another(number: int) -> Episode:
@@ -323,23 +320,20 @@ async def test_season_is_deleted(
     result = await scan(hass, jellyfin_entry)
     assert (result["added"], result["removed"]) == (0, 0)
     # One that nobody knows anything of.
-    await jellyfin_at_home._deliver(
-        [
-            replace_properties(notification)
-            for notification in jellyfin_at_home._state.remove(
-                Season(HARBOUR_LIGHTS, 1)
-            )
-        ]
+    season = Season(HARBOUR_LIGHTS, 1)
+    properties = jellyfin_at_home.server.payload(JellyfinEvent.ITEM_DELETED, season)
+    del properties["SeasonNumber"]
+    await jellyfin_at_home.remove(season, announce=False)
+    await jellyfin_at_home.plugin.send(
+        Notification(
+            event=JellyfinEvent.ITEM_DELETED,
+            kind=Kind.SEASON,
+            user_id=None,
+            properties=lambda: dict(properties),
+        )
     )
     await until(hass, lambda: not workers())
     assert await counts(hass, jellyfin_entry) == ("2", "1", "1")
-
-
-def replace_properties(notification: Notification) -> Notification:
-    """Return a notification of a season that does not say which one."""
-    properties = notification.properties()
-    del properties["SeasonNumber"]
-    return replace(notification, properties=lambda: properties)
 
 
 async def test_in_their_order(

@@ -1,5 +1,6 @@
 """Who may use a Jellyfin server: users, tokens, API keys, Quick Connect, sessions."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,11 +30,34 @@ class Account:
     hidden: bool = False
     last_login: datetime | None = None
     last_activity: datetime | None = None
+    # How often it was tried in vain to sign in, and how often that may be; None: always.
+    failed_attempts: int = 0
+    attempts: int | None = None
+    # Whether this user may change what is kept of them, and sees episodes without files.
+    has_preferences: bool = True
+    displays_missing: bool = False
     # The ids of the libraries that are not for this user.
     unseen: set[str] = field(default_factory=set)
     # By the id of the item; the number goes up when somebody takes one of them to change.
     data: dict[str, UserData] = field(default_factory=dict)
     changes: int = 0
+    # What is kept under external ids that an item had once: it is not written any more.
+    older: dict[str, UserData] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> Mapping[str, UserData]:
+        """Return what is answered of items: what is kept under older ids comes first.
+
+        Lists are sorted and filtered by what was written last all the same.
+        """
+        return ChainMap(self.older, self.data) if self.older else self.data
+
+    def fail(self) -> bool:
+        """Note that it was tried in vain to sign in; returns whether that was too often."""
+        self.failed_attempts += 1
+        if self.attempts is not None and self.failed_attempts >= self.attempts:
+            self.disabled = True
+        return self.disabled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +228,7 @@ class Accounts:
         )
         self.tokens[token.value] = token
         account.last_login = self._now()
+        account.failed_attempts = 0
         self.session(device, [account], credentials.version)
         return token
 
@@ -230,7 +255,10 @@ class Accounts:
     def session(
         self, device: JellyfinDevice, accounts: list[Account], version: str = "1.0.0"
     ) -> Session:
-        """Return the session of a device, which somebody just did something on."""
+        """Return the session of a device, which somebody just did something on.
+
+        Without accounts it is whose it was.
+        """
         identifier = self.session_id(device)
         session = self.sessions.get(identifier)
         if session is None:

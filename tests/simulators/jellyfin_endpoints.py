@@ -21,7 +21,9 @@ from .jellyfin import SaveReason, written
 from .jellyfin_accounts import (
     Account,
     Credentials,
+    Playing,
     QuickConnectRequest,
+    Session,
     Token,
     credentials_of,
 )
@@ -29,6 +31,7 @@ from .jellyfin_items import VIEWS, Item, Kind
 from .jellyfin_json import ALL_FIELDS
 from .jellyfin_plugin import PLUGIN_ID, BadConfigurationError, Notification
 from .jellyfin_query import (
+    NO_ID,
     BadRequestError,
     Found,
     NotPlayedError,
@@ -40,6 +43,8 @@ from .jellyfin_query import (
     moment,
 )
 from .jellyfin_state import JellyfinState
+from .jellyfin_tasks import Task, TaskKey
+from .jellyfin_user_data import from_ticks
 from .request_log import LoggedRequest
 
 # A poster of 24 x 36 pixels.
@@ -134,6 +139,7 @@ class Endpoints:
         self._accounts = state.accounts
         self._plugin = state.plugin
         self._json = state.describe
+        self._notices = state.notices
         self._send = send
         self._url = url
         self._paging = Paging()
@@ -229,6 +235,19 @@ class Endpoints:
             ("POST", "/QuickConnect/Authorize", signed_in, self._authorize),
             ("POST", "/Sessions/Logout", signed_in, self._logout),
             ("GET", "/Sessions", signed_in, self._sessions),
+            ("POST", "/Sessions/Playing", signed_in, self._playing),
+            ("POST", "/Sessions/Playing/Progress", signed_in, self._progress),
+            ("POST", "/Sessions/Playing/Stopped", signed_in, self._stopped),
+            ("POST", "/Sessions/{session}/User/{user}", signed_in, self._join),
+            ("DELETE", "/Sessions/{session}/User/{user}", signed_in, self._part),
+            ("GET", "/ScheduledTasks", administrators, self._scheduled_tasks),
+            (
+                "POST",
+                "/ScheduledTasks/Running/{task}",
+                administrators,
+                self._run_task,
+            ),
+            ("POST", "/Library/Refresh", administrators, self._refresh),
             ("GET", "/Users", signed_in, self._users),
             ("GET", "/Users/Public", everybody, self._public_users),
             ("GET", "/Users/Me", signed_in, self._me),
@@ -242,6 +261,10 @@ class Endpoints:
             ("DELETE", "/UserPlayedItems/{item}", signed_in, self._mark_unplayed),
             ("GET", "/UserItems/{item}/UserData", signed_in, self._user_data),
             ("POST", "/UserItems/{item}/UserData", signed_in, self._save_user_data),
+            ("POST", "/UserItems/{item}/Rating", signed_in, self._rate),
+            ("POST", "/UserFavoriteItems/{item}", signed_in, self._favor),
+            ("DELETE", "/UserFavoriteItems/{item}", signed_in, self._disfavor),
+            ("GET", "/MediaSegments/{item}", signed_in, self._segments),
             ("GET", "/Plugins", administrators, self._plugins),
             (
                 "GET",
@@ -289,12 +312,17 @@ class Endpoints:
         return _answer_json(self._about())
 
     async def _info(self, call: Call) -> web.Response:
+        about = {
+            **self._about(),
+            "HasPendingRestart": self._state.pending_restart,
+            "IsShuttingDown": False,
+        }
+        if not call.caller.is_administrator:
+            return _answer_json(about)
         return _answer_json(
             {
-                **self._about(),
+                **about,
                 "OperatingSystemDisplayName": "",
-                "HasPendingRestart": False,
-                "IsShuttingDown": False,
                 "SupportsLibraryMonitor": True,
                 "WebSocketPortNumber": 8096,
                 "CompletedInstallations": [],
@@ -333,12 +361,26 @@ class Endpoints:
             raise BadRequestError("The request field is required.")
         if not call.credentials.complete:
             raise RefusedError(400, "Error processing request.")
-        account = self._accounts.named(str(given.get("Username") or ""))
-        if account is None or account.password != (given.get("Pw") or ""):
-            raise RefusedError(401, "Error processing request.")
-        if account.disabled:
+        name = str(given.get("Username") or "")
+        account = self._accounts.named(name)
+        if account is not None and account.disabled:
             raise RefusedError(403, "Error processing request.")
-        return self._signed_in(self._accounts.sign_in(account, call.credentials))
+        if account is None or account.password != (given.get("Pw") or ""):
+            if account is not None and account.fail():
+                self._send(self._notices.locked_out(account))
+            self._send(self._notices.refused(name, call.credentials))
+            raise RefusedError(401, "Error processing request.")
+        return self._signed_in(self._sign_in(account, call.credentials))
+
+    def _sign_in(self, account: Account, credentials: Credentials) -> Token:
+        """Let a user in, and tell of it."""
+        before = set(self._accounts.sessions)
+        token = self._accounts.sign_in(account, credentials)
+        session = self._accounts.sessions[self._accounts.session_id(token.device)]
+        if session.id not in before:
+            self._send(self._notices.session_started(account, session))
+        self._send(self._notices.signed_in(account, session))
+        return token
 
     async def _quick_connect_enabled(self, call: Call) -> web.Response:
         return _answer_json(self._accounts.quick_connect_enabled)
@@ -450,16 +492,19 @@ class Endpoints:
             self._items,
             query,
             account.data if account else {},
+            hidden=self._hidden(account),
             paging=self._paging,
             state=(
                 self._items.changes,
-                (account.user.id, account.changes) if account else None,
+                (account.user.id, account.changes, *account.unseen)
+                if account
+                else None,
             ),
             versions=account is None,
         )
         found = search.find() or Found([], 0, query.start)
         with_data = account and call.params.flag("enableUserData") is not False
-        data = account.data if account and with_data else None
+        data = account.answered if account and with_data else None
         fields = call.params.several("fields")
         return _answer_json(
             {
@@ -470,16 +515,31 @@ class Endpoints:
         )
 
     async def _item(self, call: Call) -> web.Response:
-        account, item = self._account_of(call), self._item_of(call)
+        account = self._account_of(call)
+        if account and call.id("item") == NO_ID:
+            return _answer_json(self._json.root(account))
+        item = self._item_of(call, account)
         return _answer_json(
-            self._json.item(item, ALL_FIELDS, account.data if account else None)
+            self._json.item(item, ALL_FIELDS, account.answered if account else None)
         )
 
-    def _item_of(self, call: Call) -> Item:
-        """Return the item that the path names."""
-        if (item := self._items.get(call.id("item"))) is None:
+    def _item_of(self, call: Call, account: Account | None = None) -> Item:
+        """Return the item that the path names, if an account may see it."""
+        item = self._items.get(call.id("item"))
+        if item is None or item.kind in self._hidden(account):
             raise RefusedError(404)
         return item
+
+    def _hidden(self, account: Account | None) -> frozenset[Kind]:
+        """Return the kinds of items in those libraries that an account may not see."""
+        if account is None or not account.unseen:
+            return frozenset()
+        return frozenset(
+            kind
+            for view in VIEWS
+            if self._items.id_of(view) in account.unseen
+            for kind in view.kinds
+        )
 
     async def _counts(self, call: Call) -> web.Response:
         self._account_of(call)
@@ -503,7 +563,7 @@ class Endpoints:
         account = self._account_of(call)
         views = [
             self._json.item(
-                self._items.of(view), ALL_FIELDS, account.data if account else None
+                self._items.of(view), ALL_FIELDS, account.answered if account else None
             )
             for view in VIEWS
             if account is None or self._items.id_of(view) not in account.unseen
@@ -511,6 +571,12 @@ class Endpoints:
         return _answer_json(
             {"Items": views, "TotalRecordCount": len(views), "StartIndex": 0}
         )
+
+    async def _segments(self, call: Call) -> web.Response:
+        """Answer with the parts of an item, of which nobody here knows any."""
+        if self._items.get(call.id("item")) is None:
+            raise RefusedError(400)
+        return _answer_json({"Items": [], "TotalRecordCount": 0, "StartIndex": 0})
 
     async def _image(self, call: Call) -> web.Response:
         item = self._item_of(call)
@@ -546,10 +612,21 @@ class Endpoints:
         account = self._account_of(call)
         if account is None:
             raise RefusedError(404)
-        return account, self._item_of(call)
+        return account, self._item_of(call, account)
+
+    def _preferences_and_item(self, call: Call) -> tuple[Account, Item]:
+        """Return whose data of which item is meant, if it may be looked at by its user."""
+        account = self._account_of(call)
+        if (
+            account is not None
+            and account is call.caller.account
+            and not account.has_preferences
+        ):
+            raise RefusedError(403)
+        return self._account_and_item(call)
 
     def _answer_user_data(self, account: Account, item: Item) -> web.Response:
-        return _answer_json(self._json.user_data(item, account.data))
+        return _answer_json(self._json.user_data(item, account.answered))
 
     async def _mark_played(self, call: Call) -> web.Response:
         account, item = self._account_and_item(call)
@@ -565,11 +642,11 @@ class Endpoints:
         return self._answer_user_data(account, item)
 
     async def _user_data(self, call: Call) -> web.Response:
-        return self._answer_user_data(*self._account_and_item(call))
+        return self._answer_user_data(*self._preferences_and_item(call))
 
     async def _save_user_data(self, call: Call) -> web.Response:
-        """Change just what is given: no rule makes anything else of it."""
-        account, item = self._account_and_item(call)
+        """Change just what is given, and whether it is liked by the rating."""
+        account, item = self._preferences_and_item(call)
         given = call.json()
         if not isinstance(given, dict):
             raise BadRequestError("The userDataDto field is required.")
@@ -582,13 +659,107 @@ class Endpoints:
                     raise BadRequestError(
                         f"The value of {name} is not valid."
                     ) from None
+        if given.get("Rating") is not None:
+            data.rate(data.rating)
         self._send(self._state.saved(account, item, SaveReason.UPDATE_USER_DATA))
+        return self._answer_user_data(account, item)
+
+    async def _rate(self, call: Call) -> web.Response:
+        account, item = self._account_and_item(call)
+        self._state.data(account, item).like(call.params.flag("likes"))
+        self._send(self._state.saved(account, item, SaveReason.UPDATE_USER_RATING))
+        return self._answer_user_data(account, item)
+
+    async def _favor(self, call: Call) -> web.Response:
+        return self._set_favorite(call, favorite=True)
+
+    async def _disfavor(self, call: Call) -> web.Response:
+        return self._set_favorite(call, favorite=False)
+
+    def _set_favorite(self, call: Call, *, favorite: bool) -> web.Response:
+        account, item = self._account_and_item(call)
+        for notification in self._state.favor(account, item, favorite=favorite):
+            self._send(notification)
         return self._answer_user_data(account, item)
 
     # --- sessions -------------------------------------------------------------------------
 
+    def _session_of(self, call: Call) -> Session:
+        """Return the session of the device that asks."""
+        if (account := call.caller.account) is None:
+            raise RefusedError(404)
+        session = self._accounts.session(call.caller.device, [], call.caller.version)
+        if account not in session.accounts:
+            session.accounts = [account]
+        return session
+
+    def _report(self, call: Call) -> tuple[Playing, timedelta | None, dict[str, Any]]:
+        """Return what a client says it plays, where, and the whole report."""
+        given = call.json()
+        if not isinstance(given, dict):
+            raise BadRequestError("The report is not valid.")
+        item = self._items.get(guid(str(given.get("ItemId"))))
+        if item is None:
+            raise RefusedError(404)
+        version = self._items.get(guid(str(given.get("MediaSourceId") or item.id)))
+        at = given.get("PositionTicks")
+        position = None if at is None else from_ticks(at)
+        return Playing(item, version or item), position, given
+
+    async def _playing(self, call: Call) -> web.Response:
+        playing, position, _ = self._report(call)
+        return self._told(
+            self._state.start(self._session_of(call), playing, position or timedelta())
+        )
+
+    async def _progress(self, call: Call) -> web.Response:
+        playing, position, given = self._report(call)
+        return self._told(
+            self._state.progress(
+                self._session_of(call),
+                playing,
+                position,
+                paused=bool(given.get("IsPaused")),
+            )
+        )
+
+    async def _stopped(self, call: Call) -> web.Response:
+        playing, position, given = self._report(call)
+        return self._told(
+            self._state.stop(
+                self._session_of(call),
+                playing,
+                position,
+                failed=bool(given.get("Failed")),
+            )
+        )
+
+    async def _join(self, call: Call) -> web.Response:
+        session, account = self._session_and_user(call)
+        if account not in session.accounts:
+            session.accounts = [*session.accounts, account]
+        return web.Response(status=204)
+
+    async def _part(self, call: Call) -> web.Response:
+        session, account = self._session_and_user(call)
+        session.accounts = [each for each in session.accounts if each is not account]
+        return web.Response(status=204)
+
+    def _session_and_user(self, call: Call) -> tuple[Session, Account]:
+        session = self._accounts.sessions.get(call.path_values["session"])
+        account = self._accounts.users.get(call.id("user"))
+        if session is None or account is None:
+            raise RefusedError(404)
+        return session, account
+
+    def _told(self, notifications: Iterable[Notification]) -> web.Response:
+        """Tell what a request raised, and answer nothing."""
+        for notification in notifications:
+            self._send(notification)
+        return web.Response(status=204)
+
     async def _sessions(self, call: Call) -> web.Response:
-        """Answer with all sessions, or with one's own where one may not see others'."""
+        """Answer with all sessions, or those of nobody else where one may not see others'."""
         device = call.params.text("deviceId")
         within = call.params.number("activeWithinSeconds")
         if call.params.id("controllableByUserId"):
@@ -600,12 +771,35 @@ class Endpoints:
                 for session in self._accounts.sessions.values()
                 if (
                     call.caller.is_administrator
+                    or not session.accounts
                     or call.caller.account in session.accounts
                 )
                 and device in {None, session.device.id}
                 and (since is None or session.last_activity >= since)
             ]
         )
+
+    # --- tasks ----------------------------------------------------------------------------
+
+    async def _scheduled_tasks(self, call: Call) -> web.Response:
+        return _answer_json([task.described() for task in self._known_tasks()])
+
+    def _known_tasks(self) -> list[Task]:
+        """Return the tasks there are: those of a plugin go with it."""
+        return [
+            self._state.tasks[key]
+            for key in TaskKey
+            if key is TaskKey.SCAN or self._plugin.installed
+        ]
+
+    async def _run_task(self, call: Call) -> web.Response:
+        for task in self._known_tasks():
+            if task.id == call.path_values["task"]:
+                return self._told(self._state.run(task.key))
+        raise RefusedError(404)
+
+    async def _refresh(self, call: Call) -> web.Response:
+        return self._told(self._state.run(TaskKey.SCAN))
 
     # --- plugins --------------------------------------------------------------------------
 

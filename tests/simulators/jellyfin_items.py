@@ -6,7 +6,7 @@ since a server is asked by id.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -17,6 +17,7 @@ from .catalogue import (
     Album,
     Clip,
     Episode,
+    ExternalIds,
     Movie,
     Season,
     Show,
@@ -200,6 +201,7 @@ class _Shelf:
     version_of: dict[int, str] = field(default_factory=dict)
     version_names: dict[int, str] = field(default_factory=dict)
     folders: dict[int, Season | Show] = field(default_factory=dict)
+    other_ids: dict[int, ExternalIds] = field(default_factory=dict)
     without_ids: set[int] = field(default_factory=set)
     missing: set[int] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
@@ -270,6 +272,8 @@ class Items:
         self.changes = 0
         # What was added to an item, by the id of that item.
         self._added_to: dict[str, list[tuple[Kind, int]]] = {}
+        # By the key of a title, that which its id is made of since its file was renamed.
+        self._keys: dict[str, str] = {}
         # The ids of the other versions of an item, by the id of that item.
         self._versions: dict[str, list[str]] = {}
 
@@ -293,7 +297,7 @@ class Items:
 
     def id_of(self, title: Held) -> str:
         """Return the id that a title has on this server, whether it is here or not."""
-        return self._server.item_id(title.key)
+        return self._server.item_id(self._keys.get(title.key, title.key))
 
     def folder_id(self, view: View) -> str:
         """Return the id of the folder that a view shows the contents of."""
@@ -330,6 +334,9 @@ class Items:
 
     def _item(self, kind: Kind, number: int, title: Held) -> Item:
         shelf = self._shelves[kind]
+        ids = shelf.other_ids.get(number)
+        if ids is not None and isinstance(title, Movie | Show | Episode):
+            title = replace(title, ids=ids)
         return Item(
             id=shelf.ids[number],
             kind=kind,
@@ -577,6 +584,18 @@ class Items:
         item = self.of(title)
         self._shelves[item.kind].without_ids.discard(item.number)
         self.touch(title, at)
+
+    def change_ids(self, title: Held, ids: ExternalIds, at: datetime) -> None:
+        """Let the server find other external ids of an item than it had."""
+        item = self.of(title)
+        self._shelves[item.kind].other_ids[item.number] = ids
+        self.touch(title, at)
+
+    def rename(self, title: Held, at: datetime) -> tuple[Item, Item]:
+        """Rename the file of a title: its item goes and another one comes."""
+        (gone,) = self.remove(title)
+        self._keys[title.key] = f"{self._keys.get(title.key, title.key)} (renamed)"
+        return gone, self.add(title, at)[-1]
 
     def remove(self, title: Held) -> list[Item]:
         """Remove a title with what is in it; returns all that, the title itself first."""

@@ -162,6 +162,28 @@ class Descriptions:
     def _image_tag(self, identifier: str) -> str:
         return stable_hex("image", identifier)
 
+    def root(self, account: Account) -> dict[str, Any]:
+        """Return what an id of zeros stands for: the folder of all libraries."""
+        identifier = stable_hex(self._server.id, "root", account.user.id)
+        return {
+            "Name": "Media Folders",
+            "ServerId": self._server.id,
+            "Id": identifier,
+            "IsFolder": True,
+            "Type": "UserRootFolder",
+            "ProviderIds": {},
+            "UserData": {
+                "PlaybackPositionTicks": 0,
+                "PlayCount": 0,
+                "IsFavorite": False,
+                "Played": False,
+                "Key": identifier,
+                "ItemId": identifier,
+            },
+            "LocationType": "FileSystem",
+            "MediaType": "Unknown",
+        }
+
     # --- fields that have to be asked for ------------------------------------------------
 
     def _parent_id(self, item: Item) -> dict[str, Any]:
@@ -272,7 +294,7 @@ class Descriptions:
             "Configuration": {
                 "PlayDefaultAudioTrack": True,
                 "SubtitleLanguagePreference": "",
-                "DisplayMissingEpisodes": False,
+                "DisplayMissingEpisodes": account.displays_missing,
                 "GroupedFolders": [],
                 "SubtitleMode": "Default",
                 "DisplayCollectionsView": False,
@@ -457,7 +479,7 @@ def _policy(account: Account) -> dict[str, Any]:
         "IsDisabled": account.disabled,
         "BlockedTags": [],
         "AllowedTags": [],
-        "EnableUserPreferenceAccess": True,
+        "EnableUserPreferenceAccess": account.has_preferences,
         "AccessSchedules": [],
         "BlockUnratedItems": [],
         "EnableRemoteControlOfOtherUsers": administrator,
@@ -481,8 +503,8 @@ def _policy(account: Account) -> dict[str, Any]:
         "EnableAllChannels": True,
         "EnabledFolders": [],
         "EnableAllFolders": True,
-        "InvalidLoginAttemptCount": 0,
-        "LoginAttemptsBeforeLockout": -1,
+        "InvalidLoginAttemptCount": account.failed_attempts,
+        "LoginAttemptsBeforeLockout": account.attempts or -1,
         "MaxActiveSessions": 0,
         "EnablePublicSharing": True,
         "BlockedMediaFolders": [],

@@ -76,7 +76,6 @@ _OF_EVERY_DESTINATION: Mapping[str, Any] = {
     "EnableAlbums": False,
     "EnableSongs": False,
     "EnableVideos": False,
-    "EnableLiveTv": False,
     "SendAllProperties": False,
     "TrimWhitespace": False,
     "SkipEmptyMessageBody": False,

@@ -5,7 +5,7 @@ repeating the parameter, values of an enumeration that do not exist left out, an
 API does not describe ignored.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -385,7 +385,8 @@ class Search:
     """One look through the items, with what a user did with them.
 
     `state` changes whenever the outcome may; it is what `paging` goes by. Without a user
-    every version is listed, not just the one that stands for all of them.
+    every version is listed, not just the one that stands for all of them. `hidden` are kinds
+    of which nothing may be seen.
     """
 
     def __init__(
@@ -397,7 +398,9 @@ class Search:
         paging: Paging | None = None,
         state: object = None,
         versions: bool = False,
+        hidden: Collection[Kind] = (),
     ) -> None:
+        self._hidden = hidden
         self._versions = versions
         self._items = items
         self._query = query
@@ -469,6 +472,7 @@ class Search:
             kind: numbers[kind]
             for kind in Kind
             if kind in numbers
+            and kind not in self._hidden
             and (not query.kinds or kind in query.kinds)
             and kind not in query.not_kinds
             and (not query.media or kind in media)

@@ -21,6 +21,7 @@ raises it. So does asking for something that the API has and the stand-in has no
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 import os
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, override
 import aiohttp
 from aiohttp import web
 
-from .catalogue import Episode, Movie, Season, Show, Title, stable_hex
+from .catalogue import Episode, ExternalIds, Movie, Season, Show, Title, stable_hex
 from .certificate import server_context
 from .jellyfin import JellyfinDevice, JellyfinServer, JellyfinUser
 from .jellyfin_accounts import Account, Accounts, Credentials, Playing, Session
@@ -38,6 +39,7 @@ from .jellyfin_endpoints import Endpoints
 from .jellyfin_items import Item, Items, Kind
 from .jellyfin_plugin import Delivery, Notification, Outbox, WebhookPlugin
 from .jellyfin_state import JellyfinState
+from .jellyfin_tasks import TaskKey
 from .jellyfin_user_data import PlayedDate, UserData
 from .jellyfin_version import JELLYFIN_12_0, JellyfinVersion
 from .library import Library
@@ -68,10 +70,12 @@ class JellyfinStandIn(StandIn):
         validate: bool = False,
         clock: Callable[[], datetime] | None = None,
         zone: tzinfo = UTC,
+        base_url: str = "",
     ) -> None:
         """Make a server with a library and some titles more; it starts when entered.
 
-        `clock` tells the server what time it is, `zone` is that of its local time.
+        `clock` tells the server what time it is, `zone` is that of its local time. All
+        paths are below `base_url`, such as /jellyfin.
         """
         super().__init__(server_context() if https else None)
         self.version = version
@@ -88,6 +92,7 @@ class JellyfinStandIn(StandIn):
         self._outbox = Outbox(self.plugin)
         self._endpoints = Endpoints(self._state, self._outbox.send, lambda: self.url)
         self._https = https
+        self._base_url = base_url
         self._description = self._load_description() if validate else None
         for title in titles:
             self.items.add(title, self.now())
@@ -147,7 +152,8 @@ class JellyfinStandIn(StandIn):
     @override
     def url(self) -> str:
         """Return the address, which stays the same when the server starts again."""
-        return f"{'https' if self._https else 'http'}://{HOST}:{self.port}"
+        scheme = "https" if self._https else "http"
+        return f"{scheme}://{HOST}:{self.port}{self._base_url}"
 
     @override
     async def start(self) -> None:
@@ -192,9 +198,13 @@ class JellyfinStandIn(StandIn):
 
     async def _respond(self, request: web.Request) -> web.Response:
         """Answer a request as the server does, and check both."""
+        path = request.path.removeprefix(self._base_url)
+        if self._base_url and (path == request.path or path in {"", "/"}):
+            # Whatever is asked for outside of it, this is where it leads.
+            raise web.HTTPFound(f"{self._base_url}/web/")
         asked = LoggedRequest(
             method=request.method,
-            path=request.path,
+            path=path,
             query=list(request.query.items()),
             headers=request.headers,
             body=await request.read(),
@@ -480,27 +490,94 @@ class JellyfinStandIn(StandIn):
         *,
         has_ids: bool = True,
         folder: Season | Show | None = None,
+        announce: bool = True,
     ) -> list[Delivery]:
         """Add a title and what it belongs to, with or without external ids.
 
-        `folder` is where the file of an episode lies, if not in its season's folder.
+        `folder` is where the file of an episode lies, if not in its season's folder. The
+        plugin's tasks are run until all is told; without `announce`, that is left to `run`.
         """
-        return await self._deliver(
-            self._state.add(title, has_ids=has_ids, folder=folder)
-        )
+        self._state.add(title, has_ids=has_ids, folder=folder)
+        return await self._announce() if announce else []
 
     async def add_version(
-        self, title: Movie | Episode, name: str, *, has_ids: bool = True
+        self,
+        title: Movie | Episode,
+        name: str,
+        *,
+        has_ids: bool = True,
+        announce: bool = True,
     ) -> list[Delivery]:
         """Add another file of a film or an episode: an item of its own behind the first.
 
         That of an episode is an item beside the first one before 12.0. Without ids its
         name is that of the file.
         """
+        self._state.add_version(title, name, has_ids=has_ids)
+        return await self._announce() if announce else []
+
+    async def remove(self, title: Title, *, announce: bool = True) -> list[Delivery]:
+        """Remove a title and what is in it; what users did with it is kept for its return.
+
+        Before 12.0 only the title itself is told, from then on all that was in it.
+        """
+        self._state.remove(title)
+        return await self._announce() if announce else []
+
+    async def rename(self, title: Title, *, announce: bool = True) -> list[Delivery]:
+        """Rename the file of a title, which has another id from then on."""
+        self._state.rename(title)
+        return await self._announce() if announce else []
+
+    def change_ids(self, title: Title, ids: ExternalIds) -> None:
+        """Let the server find other external ids of a title than it had.
+
+        What users did with the title until then is what it answers of it from then on, while
+        lists go by what they do later: user data is kept by external id, and it parts.
+        """
+        self._state.change_ids(title, ids)
+
+    async def run(self, task: TaskKey) -> list[Delivery]:
+        """Run a task once: the server's scan, or one of the plugin's."""
+        return await self._deliver(self._state.run(task))
+
+    async def tell_added(self, *titles: Title) -> list[Delivery]:
+        """Tell of titles as new ones, and not of what they are in."""
+        notices = self._state.notices
         return await self._deliver(
-            self._state.add_version(title, name, has_ids=has_ids)
+            notices.added(self.items.of(title)) for title in titles
         )
 
-    async def remove(self, title: Title) -> list[Delivery]:
-        """Remove a title and what is in it; only the title itself is told."""
-        return await self._deliver(self._state.remove(title))
+    async def _announce(self) -> list[Delivery]:
+        """Run the plugin's tasks until there is nothing that they have not told of.
+
+        At a real server it takes an hour until they do so for the first time, 90 seconds
+        each time after that, and a quarter of an hour where external ids are missing.
+        """
+        deliveries = []
+        while self._state.announcements.waiting:
+            deliveries += await self.run(TaskKey.ITEMS_ADDED)
+            deliveries += await self.run(TaskKey.ITEMS_DELETED)
+        return deliveries
+
+    def scanning(self) -> AbstractContextManager[None]:
+        """Let the server look through its library, until the block is left."""
+        return self._state.tasks.running(TaskKey.SCAN)
+
+    @property
+    def scans(self) -> int:
+        """Return how often the library was looked through."""
+        return self._state.scans
+
+    @scans.setter
+    def scans(self, scans: int) -> None:
+        self._state.scans = scans
+
+    @property
+    def pending_restart(self) -> bool:
+        """Return whether the server has to be started again for something to be active."""
+        return self._state.pending_restart
+
+    @pending_restart.setter
+    def pending_restart(self, pending: bool) -> None:
+        self._state.pending_restart = pending

@@ -5,23 +5,16 @@ Nothing in here waits: a change is made at once and returns the notifications it
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from .catalogue import Episode, Movie, Season, Show
-from .jellyfin import (
-    JellyfinDevice,
-    JellyfinEvent,
-    JellyfinServer,
-    JellyfinUser,
-    SaveReason,
-    numbers,
-    quoted,
-)
+from .catalogue import Episode, ExternalIds, Movie, Season, Show
+from .jellyfin import JellyfinEvent, JellyfinServer, JellyfinUser, SaveReason
 from .jellyfin_accounts import Account, Accounts, Playing, Session
 from .jellyfin_items import FOLDERS, Held, Item, Items, Kind
-from .jellyfin_json import Descriptions, name_of
+from .jellyfin_json import Descriptions
+from .jellyfin_notices import Notices
 from .jellyfin_plugin import Notification, WebhookPlugin
-from .jellyfin_user_data import PlayedDate, UserData, from_ticks
+from .jellyfin_tasks import Announcements, TaskKey, Tasks
+from .jellyfin_user_data import PlayedDate, UserData
 from .library import Library
 
 # How long a client may say nothing about what it plays; the server looks as often.
@@ -47,6 +40,12 @@ class JellyfinState:
         self.accounts = Accounts(server.id, now)
         self.plugin = WebhookPlugin()
         self.describe = Descriptions(server, self.items)
+        self.notices = Notices(server, self.items, now)
+        self.announcements = Announcements(self.items, self.notices)
+        self.tasks = Tasks(now)
+        # How often the library has been looked through: see `mark`.
+        self.scans = 2
+        self.pending_restart = False
         # A playback event and the saving that goes with it are told in either order.
         self.playback_first = False
 
@@ -69,13 +68,24 @@ class JellyfinState:
         played: bool,
         date: PlayedDate | None = None,
     ) -> list[Notification]:
-        """Mark an item, or all that plays in it."""
+        """Mark an item, or all that plays in it.
+
+        Before 12.0 a folder is as good as empty to this until the library has been scanned
+        for the second time.
+        """
+        marked = [item]
+        if item.is_folder:
+            marked = self.items.playable_within(item)
+            if self.scans < 2 and self.version.marks_folders_from_second_scan_on:
+                marked = []
         kept = told = None
         if date is not None:
             told = date.misread
             kept = told if self.version.keeps_misread_dates else date.at
         notifications = []
-        for each in self.items.playable_within(item) if item.is_folder else [item]:
+        for each in marked:
+            if each.missing and item.is_folder and not account.displays_missing:
+                continue
             data = self.data(account, each)
             if played:
                 data.mark_played(kept, self.now())
@@ -132,7 +142,7 @@ class JellyfinState:
             )
             saved.append(self.saved(account, item, SaveReason.PLAYBACK_START))
         return self._in_order(
-            saved, self._playback(JellyfinEvent.PLAYBACK_START, session, playing)
+            saved, self.notices.playback(JellyfinEvent.PLAYBACK_START, session, playing)
         )
 
     def progress(
@@ -160,7 +170,8 @@ class JellyfinState:
             self._advance(account, session, playing)
             saved += self._after_playing(account, playing, SaveReason.PLAYBACK_PROGRESS)
         return self._in_order(
-            saved, self._playback(JellyfinEvent.PLAYBACK_PROGRESS, session, playing)
+            saved,
+            self.notices.playback(JellyfinEvent.PLAYBACK_PROGRESS, session, playing),
         )
 
     def tick(self) -> list[Notification]:
@@ -177,7 +188,7 @@ class JellyfinState:
                 continue
             session.position += _A_SECOND
             session.last_activity = self.now()
-            notifications += self._playback(
+            notifications += self.notices.playback(
                 JellyfinEvent.PLAYBACK_PROGRESS, session, playing, automated=True
             )
         return notifications
@@ -202,7 +213,7 @@ class JellyfinState:
             else:
                 completed = self._advance(account, session, playing)
             saved += self._after_playing(account, playing, SaveReason.PLAYBACK_FINISHED)
-        stopped = self._playback(
+        stopped = self.notices.playback(
             JellyfinEvent.PLAYBACK_STOP, session, playing, completed=completed
         )
         session.playing, session.position = None, timedelta()
@@ -247,6 +258,16 @@ class JellyfinState:
             notifications += self._toggle_others(account, item, played=True)
         return notifications
 
+    def saved(
+        self,
+        account: Account,
+        item: Item,
+        reason: SaveReason,
+        told: datetime | None = None,
+    ) -> Notification:
+        """Return that what a user did with an item was saved."""
+        return self.notices.saved(account, item, self.data(account, item), reason, told)
+
     def _in_order(
         self, saved: list[Notification], playback: list[Notification]
     ) -> list[Notification]:
@@ -261,152 +282,66 @@ class JellyfinState:
         *,
         has_ids: bool = True,
         folder: Season | Show | None = None,
-    ) -> list[Notification]:
-        """Add a title and what it belongs to, the largest first."""
-        added = self.items.add(title, self.now(), has_ids=has_ids, folder=folder)
-        return [self._of_library(JellyfinEvent.ITEM_ADDED, item) for item in added]
+    ) -> None:
+        """Add a title and what it belongs to; the plugin will tell of it."""
+        for item in self.items.add(title, self.now(), has_ids=has_ids, folder=folder):
+            self.announcements.add(item)
 
     def add_version(
         self, title: Movie | Episode, name: str, *, has_ids: bool = True
-    ) -> list[Notification]:
-        """Add another file of a film or an episode."""
+    ) -> None:
+        """Add another file of a film or an episode; the plugin will tell of it."""
         item = self.items.add_version(title, name, self.now(), has_ids=has_ids)
-        return [self._of_library(JellyfinEvent.ITEM_ADDED, item)]
+        self.announcements.add(item)
 
-    def remove(self, title: Held) -> list[Notification]:
-        """Remove a title and what is in it; only the title itself is told."""
+    def remove(self, title: Held) -> None:
+        """Remove a title and what is in it; the plugin will tell of it.
+
+        What users did with it is kept, for when it returns. Of a film's versions only the
+        first one is told of, and before 12.0 only the title itself is.
+        """
         gone = self.items.remove(title)
+        told = [item for item in gone if item.version_of is None]
+        if not self.version.announces_what_was_in_it:
+            del told[1:]
+        for item in told:
+            self.announcements.remove(self.notices.deleted(item))
+
+    def rename(self, title: Held) -> None:
+        """Rename the file of a title; what users did with it goes over to the new item."""
+        gone, new = self.items.rename(title, self.now())
         for account in self.accounts.users.values():
-            for item in gone:
-                account.data.pop(item.id, None)
-        return [self._of_library(JellyfinEvent.ITEM_DELETED, gone[0])]
+            if (data := account.data.pop(gone.id, None)) is not None:
+                account.data[new.id] = data
+                account.changes += 1
+        self.announcements.remove(self.notices.deleted(gone))
+        self.announcements.add(new)
 
-    # --- notifications -----------------------------------------------------------------------
+    def change_ids(self, title: Held, ids: ExternalIds) -> None:
+        """Let the server find other external ids of a title than it had.
 
-    def _properties(
-        self,
-        event: JellyfinEvent,
-        item: Item,
-        account: Account | None,
-        device: JellyfinDevice | None = None,
-        **details: Any,
-    ) -> dict[str, Any]:
-        """Return the properties of a notification about an item."""
-        title: Any = item.title
-        user = account.user if account else None
-        properties = self.server.payload(event, title, user, device, **details)
-        # A version has the title of the first and an id of its own.
-        properties["ItemId"] = item.id
-        properties["Name"] = quoted(name_of(item))
-        if item.kind is Kind.EPISODE:
-            self._set_season(properties, item)
-        if not item.has_ids:
-            properties = {
-                name: value
-                for name, value in properties.items()
-                if not name.startswith("Provider_")
-            }
-        return properties
-
-    def _set_season(self, properties: dict[str, Any], item: Item) -> None:
-        """Say which season an episode is in; one that is in none has no number."""
-        if season := self.items.season_of(item):
-            properties["SeasonId"] = self.items.id_of(season)
-            properties |= numbers("SeasonNumber", season.number)
-        else:
-            for name in ("SeasonId", *numbers("SeasonNumber", 0)):
-                del properties[name]
-
-    def saved(
-        self,
-        account: Account,
-        item: Item,
-        reason: SaveReason,
-        told: datetime | None = None,
-    ) -> Notification:
-        """Return that what a user did with an item was saved, as it is now.
-
-        `told` is the date that is told of it, where that is not the one that was saved.
+        What users did with it is kept by id, and under each: what was written before stays
+        as it is under those that are gone.
         """
-        data, at = self.data(account, item).copy(), self.now()
+        item = self.items.of(title)
+        self.items.change_ids(title, ids, self.now())
+        for account in self.accounts.users.values():
+            if (data := account.data.get(item.id)) is not None:
+                account.older.setdefault(item.id, data.copy())
+                account.changes += 1
 
-        def properties() -> dict[str, Any]:
-            properties = self._properties(
-                JellyfinEvent.USER_DATA_SAVED,
-                item,
-                account,
-                at=at,
-                position=from_ticks(data.position),
-                save_reason=reason,
-                played=data.played,
-                play_count=data.count,
-                last_played=told or data.last_played,
-                rating=data.rating or 0,
-                favorite=data.favorite,
-            )
-            if data.last_played is None:
-                properties.pop("LastPlayedDate", None)
-            properties["Likes"] = bool(data.likes)
-            return properties
-
-        return Notification(
-            event=JellyfinEvent.USER_DATA_SAVED,
-            kind=item.kind,
-            user_id=account.user.id,
-            properties=properties,
-        )
-
-    def _playback(
-        self,
-        event: JellyfinEvent,
-        session: Session,
-        playing: Playing,
-        *,
-        completed: bool = False,
-        automated: bool = False,
-    ) -> list[Notification]:
-        """Return what is told of a session: the same for each of its users.
-
-        The item is the one that the client named, as it would play any of its versions.
-        """
-        at, position, paused = self.now(), session.position, session.paused
-        device, item, check_in = session.device, playing.item, session.last_check_in
-
-        def properties(account: Account) -> dict[str, Any]:
-            properties = self._properties(
-                event,
-                item,
-                account,
-                device,
-                at=at,
-                position=position,
-                completed=completed,
-                paused=paused and event == JellyfinEvent.PLAYBACK_PROGRESS,
-                automated=automated,
-                check_in=check_in,
-            )
-            properties["MediaSourceId"] = playing.version.id
-            return properties
-
-        return [
-            Notification(
-                event=event,
-                kind=item.kind,
-                user_id=account.user.id,
-                properties=lambda account=account: properties(account),  # type: ignore[misc]
-            )
-            for account in session.accounts
-        ]
-
-    def _of_library(self, event: JellyfinEvent, item: Item) -> Notification:
-        """Return that an item came or went."""
-        at = self.now()
-        return Notification(
-            event=event,
-            kind=item.kind,
-            user_id=None,
-            properties=lambda: self._properties(event, item, None, at=at),
-        )
+    def run(self, key: TaskKey) -> list[Notification]:
+        """Run a task of the server or of its plugin once, and return what is told."""
+        notifications: list[Notification] = []
+        with self.tasks.running(key):
+            match key:
+                case TaskKey.SCAN:
+                    self.scans += 1
+                case TaskKey.ITEMS_ADDED:
+                    notifications = self.announcements.added_round()
+                case TaskKey.ITEMS_DELETED:
+                    notifications = self.announcements.deleted_round()
+        return notifications
 
 
 def _resumes(item: Item) -> bool:

@@ -14,6 +14,8 @@ from typing import Self
 # The defaults of the server's settings.
 MIN_RESUME_PERCENT = 5
 MAX_RESUME_PERCENT = 90
+# From which rating on something is liked.
+MIN_LIKED = 6.5
 MIN_RESUME_DURATION = timedelta(minutes=5)
 
 
@@ -53,6 +55,15 @@ class UserData:
         self.position = 0
         self.last_played = None
         self.played = False
+
+    def rate(self, rating: float | None) -> None:
+        """Rate from 0 to 10; what is good enough is liked."""
+        self.rating = rating
+        self.likes = None if rating is None else rating >= MIN_LIKED
+
+    def like(self, likes: bool | None) -> None:
+        """Like or dislike, which is a rating too."""
+        self.rate(None if likes is None else 10.0 if likes else 1.0)
 
     def start(self, now: datetime, *, resumes: bool, forgets: bool) -> None:
         """Start to play; what does not resume is seen by that.

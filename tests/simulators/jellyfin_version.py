@@ -90,6 +90,16 @@ class JellyfinVersion:
         """Return whether an episode's season is the one in whose folder its file lies."""
         return self._before_12
 
+    @property
+    def marks_folders_from_second_scan_on(self) -> bool:
+        """Return whether a mark of a season or show marks nothing before that."""
+        return self._before_12
+
+    @property
+    def announces_what_was_in_it(self) -> bool:
+        """Return whether everything in what is removed is told of, and not it alone."""
+        return not self._before_12
+
 
 JELLYFIN_10_11 = JellyfinVersion(10, 11, 11)
 JELLYFIN_12_0 = JellyfinVersion(12, 0)

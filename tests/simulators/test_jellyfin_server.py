@@ -8,7 +8,7 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 import json
 from typing import Any
@@ -40,6 +40,7 @@ from .certificate import client_context
 from .jellyfin import JellyfinDevice, JellyfinUser, written
 from .jellyfin_plugin import PLUGIN_ID, read, render
 from .jellyfin_server import JellyfinStandIn
+from .jellyfin_tasks import TaskKey
 from .jellyfin_version import JELLYFIN_10_11, JELLYFIN_VERSIONS, JellyfinVersion
 from .library import Library
 
@@ -1500,7 +1501,7 @@ async def test_additions_and_removals(
     await jellyfin.mark_played(LOW_WATER, alice)
     hooked.take()
     await jellyfin.remove(HARBOUR_LIGHTS)
-    (removed,) = hooked.take()
+    removed = hooked.take()[0]
     assert (removed["NotificationType"], removed["ItemType"]) == (
         "ItemDeleted",
         "Series",
@@ -1564,6 +1565,300 @@ async def test_receivers_that_are_not_there_cost_the_server_nothing(
     deliveries = await jellyfin.delivered()
     assert [delivery.status for delivery in deliveries] == [None, None, 200]
     assert deliveries[0].error
+
+
+# --- the library, as the server and its plugin tell of it ------------------------------------
+
+
+async def test_the_plugin_tells_of_what_came_and_went_when_its_task_runs(
+    jellyfin: JellyfinStandIn, client: Client, hooked: Receiver
+) -> None:
+    await jellyfin.add(NINTH_MERIDIAN, announce=False)
+    assert not hooked.bodies
+    tasks = {task["Key"]: task for task in await client.get("/ScheduledTasks")}
+    assert set(tasks) == {"RefreshLibrary", "WebhookItemAdded", "WebhookItemDeleted"}
+    path = f"/ScheduledTasks/Running/{tasks['WebhookItemAdded']['Id']}"
+    assert "LastExecutionResult" not in tasks["WebhookItemAdded"]
+    assert (await client.ask("POST", path))[0] == 204
+    await jellyfin.delivered()
+    assert [event["Name"] for event in hooked.take()] == ["Ninth Meridian"]
+    (task,) = (
+        each
+        for each in await client.get("/ScheduledTasks")
+        if each["Key"] == "WebhookItemAdded"
+    )
+    assert task["State"] == "Idle"
+    assert task["LastExecutionResult"]["Status"] == "Completed"
+
+    await jellyfin.remove(NINTH_MERIDIAN, announce=False)
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert not hooked.bodies
+    await jellyfin.run(TaskKey.ITEMS_DELETED)
+    assert hooked.names == ["ItemDeleted"]
+    assert (await client.ask("POST", f"{path[:-32]}{'0' * 32}"))[0] == 404
+    jellyfin.plugin.installed = False
+    assert len(await client.get("/ScheduledTasks")) == 1
+
+
+async def test_what_has_no_ids_is_waited_with_for_ten_rounds(
+    jellyfin: JellyfinStandIn, hooked: Receiver
+) -> None:
+    await jellyfin.add(NINTH_MERIDIAN, has_ids=False, announce=False)
+    for _ in range(10):
+        await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert not hooked.bodies
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert hooked.names == ["ItemAdded"]
+    hooked.take()
+    # With ids it does not wait.
+    await jellyfin.remove(NINTH_MERIDIAN)
+    await jellyfin.add(NINTH_MERIDIAN, has_ids=False, announce=False)
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    jellyfin.items.identify(NINTH_MERIDIAN, jellyfin.now())
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert hooked.names == ["ItemDeleted", "ItemAdded"]
+
+
+async def test_what_went_before_it_was_told_of_ends_a_round(
+    jellyfin: JellyfinStandIn, hooked: Receiver
+) -> None:
+    yardstick = replace(NINTH_MERIDIAN, title="Yardstick")
+    await jellyfin.add(NINTH_MERIDIAN, announce=False)
+    await jellyfin.add(yardstick, announce=False)
+    await jellyfin.remove(NINTH_MERIDIAN, announce=False)
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert not hooked.bodies
+    await jellyfin.run(TaskKey.ITEMS_ADDED)
+    assert [event["Name"] for event in hooked.events] == ["Yardstick"]
+
+
+async def test_all_that_was_in_a_show_is_told_of_since_12(
+    jellyfin: JellyfinStandIn, hooked: Receiver
+) -> None:
+    await jellyfin.remove(HARBOUR_LIGHTS)
+    events = {event["Name"]: event for event in hooked.take()}
+    if jellyfin.version == JELLYFIN_10_11:
+        assert list(events) == ["Harbour Lights"]
+        return
+    assert len(events) == 6
+    season, episode = events["Season 2"], events["Low Water"]
+    assert season["SeasonNumber"] == 2
+    assert (episode["EpisodeNumber"], episode["Provider_tvdb"]) == (3, "9712094")
+    assert not {"SeriesName", "SeriesId", "Year"} & (season.keys() | episode.keys())
+    assert "SeasonNumber" not in episode
+
+
+async def test_what_a_user_did_is_given_back_to_what_returns(
+    jellyfin: JellyfinStandIn, client: Client, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    await jellyfin.mark_played(THE_SALT_ROAD, alice)
+    await jellyfin.remove(THE_SALT_ROAD)
+    assert await client.items(recursive="true", isPlayed="true") == []
+    await jellyfin.add(THE_SALT_ROAD)
+    assert await client.items(recursive="true", isPlayed="true") == ["The Salt Road"]
+
+    # To what was renamed, too, which is another item.
+    hooked.take()
+    before = jellyfin.items.of(THE_SALT_ROAD).id
+    await jellyfin.rename(THE_SALT_ROAD)
+    added, deleted = hooked.take()
+    assert (deleted["NotificationType"], deleted["ItemId"]) == ("ItemDeleted", before)
+    assert added["ItemId"] == jellyfin.items.of(THE_SALT_ROAD).id != before
+    assert await client.items(recursive="true", isPlayed="true") == ["The Salt Road"]
+
+
+async def test_the_end_of_a_scan_and_a_restart_that_is_due(
+    jellyfin: JellyfinStandIn, client: Client, clock: Clock, bob: JellyfinUser
+) -> None:
+    with jellyfin.scanning():
+        task = (await client.get("/ScheduledTasks"))[0]
+        assert (task["Key"], task["State"]) == ("RefreshLibrary", "Running")
+        clock.move(minutes=3)
+    task = (await client.get("/ScheduledTasks"))[0]
+    assert task["State"] == "Idle"
+    assert task["LastExecutionResult"]["EndTimeUtc"] == written(clock())
+    assert not (await client.get("/System/Info"))["HasPendingRestart"]
+    jellyfin.pending_restart = True
+    assert (await client.get("/System/Info"))["HasPendingRestart"]
+
+    client.token = jellyfin.sign_in(bob)
+    about = await client.get("/System/Info")
+    assert about["HasPendingRestart"]
+    assert "LogPath" not in about
+    assert (await client.ask("GET", "/ScheduledTasks"))[0] == 403
+    assert (await client.ask("POST", "/Library/Refresh"))[0] == 403
+
+
+async def test_marks_of_folders_before_the_second_scan(
+    jellyfin: JellyfinStandIn, client: Client, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    jellyfin.scans = 1
+    season = Season(HARBOUR_LIGHTS, 2)
+    await jellyfin.mark_played(season, alice)
+    assert bool(hooked.take()) is (jellyfin.version != JELLYFIN_10_11)
+    assert (await client.ask("POST", "/Library/Refresh"))[0] == 204
+    await jellyfin.mark_played(season, alice)
+    assert len(hooked.take()) == 2
+
+
+async def test_episodes_without_files_are_marked_for_those_who_see_them(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, hooked: Receiver
+) -> None:
+    jellyfin.items.add_missing(WINTER_LIGHTS, jellyfin.now())
+    await jellyfin.mark_played(HARBOUR_LIGHTS, alice)
+    assert "Winter Lights" not in [event["Name"] for event in hooked.take()]
+    jellyfin.account(alice).displays_missing = True
+    await jellyfin.mark_played(HARBOUR_LIGHTS, alice)
+    assert "Winter Lights" in [event["Name"] for event in hooked.take()]
+
+
+async def test_user_data_parts_when_ids_change(
+    jellyfin: JellyfinStandIn, client: Client, alice: JellyfinUser, clock: Clock
+) -> None:
+    await jellyfin.mark_played(THE_SALT_ROAD, alice, at=A_WHILE_AGO)
+    await jellyfin.mark_played(PAPER_ORCHARD, alice, at=A_WHILE_AGO + timedelta(days=1))
+    jellyfin.change_ids(THE_SALT_ROAD, ExternalIds(tmdb=1))
+    await jellyfin.mark_played(THE_SALT_ROAD, alice, at=clock())
+    answer = await client.get(
+        "/Items",
+        recursive="true",
+        isPlayed="true",
+        sortBy="DatePlayed",
+        sortOrder="Descending",
+        fields="ProviderIds",
+    )
+    # Sorted by the one, the other is answered.
+    first, second = answer["Items"]
+    assert (first["Name"], second["Name"]) == ("The Salt Road", "Paper Orchard")
+    assert first["ProviderIds"] == {"Tmdb": "1"}
+    assert first["UserData"]["LastPlayedDate"] == written(A_WHILE_AGO)
+    assert first["UserData"]["PlayCount"] == 1
+    assert jellyfin.data_of(alice, THE_SALT_ROAD).count == 2
+
+
+# --- whoever may not ---------------------------------------------------------------------------
+
+
+async def test_libraries_that_are_not_for_a_user(
+    jellyfin: JellyfinStandIn, client: Client, bob: JellyfinUser, hooked: Receiver
+) -> None:
+    movies = (await client.get("/UserViews"))["Items"][0]["Id"]
+    jellyfin.account(bob).unseen.add(movies)
+    item = jellyfin.items.of(THE_SALT_ROAD).id
+    # An administrator who asks on behalf of that user is told the same.
+    for token in (client.token, jellyfin.sign_in(bob)):
+        client.token = token
+        for method, path in (
+            ("GET", f"/Items/{item}"),
+            ("POST", f"/UserPlayedItems/{item}"),
+            ("DELETE", f"/UserPlayedItems/{item}"),
+            ("GET", f"/UserItems/{item}/UserData"),
+        ):
+            assert (await client.ask(method, path, userId=bob.id))[0] == 404
+        found = await client.items(recursive="true", userId=bob.id)
+        assert "Low Water" in found
+        assert "The Salt Road" not in found
+        assert await client.items(ids=item, userId=bob.id) == []
+    assert not hooked.bodies
+
+
+async def test_users_who_may_not_look_at_what_is_kept_of_them(
+    jellyfin: JellyfinStandIn, client: Client, bob: JellyfinUser
+) -> None:
+    jellyfin.account(bob).has_preferences = False
+    item = jellyfin.items.of(THE_SALT_ROAD).id
+    path = f"/UserItems/{item}/UserData"
+    assert await client.get(path, userId=bob.id)
+    client.token = jellyfin.sign_in(bob)
+    assert (await client.ask("GET", path))[0] == 403
+    assert (await client.ask("POST", path, json={"Played": True}))[0] == 403
+    # To mark something is another matter.
+    assert (await client.ask("POST", f"/UserPlayedItems/{item}"))[0] == 200
+
+
+async def test_a_refused_sign_in_is_told_of(
+    jellyfin: JellyfinStandIn,
+    session: aiohttp.ClientSession,
+    bob: JellyfinUser,
+    receiver: Receiver,
+) -> None:
+    events = ["AuthenticationFailure", "AuthenticationSuccess", "UserLockedOut"]
+    option = jellyfin.plugin.add_generic(receiver.url, events)
+    client = Client(session, jellyfin)
+    jellyfin.account(bob).attempts = 2
+
+    async def sign_in(password: str, name: str = "Bob") -> int:
+        body = {"Username": name, "Pw": password}
+        path = "/Users/AuthenticateByName"
+        status, _ = await client.ask("POST", path, json=body)
+        await jellyfin.delivered()
+        return status
+
+    assert await sign_in("wrong") == 401
+    (failure,) = receiver.take()
+    assert (failure["Username"], failure["UserId"]) == ("Bob", "0" * 32)
+    assert await sign_in("other") == 200
+    (success,) = receiver.take()
+    assert (success["NotificationUsername"], success["UserId"]) == ("Bob", bob.id)
+    assert await sign_in("wrong", "nobody") == 401
+    # With a list of users nobody hears of it, as it is told without any.
+    option["UserFilter"] = [bob.id]
+    assert await sign_in("wrong") == 401
+    assert receiver.names == ["AuthenticationFailure"]
+    receiver.take()
+    option["UserFilter"] = []
+    assert await sign_in("wrong") == 401
+    assert receiver.names == ["UserLockedOut", "AuthenticationFailure"]
+    receiver.take()
+    # Whoever is locked out is refused without a word.
+    assert await sign_in("other") == 403
+    assert not receiver.bodies
+
+
+async def test_a_list_of_users_keeps_out_who_comes_later(
+    jellyfin: JellyfinStandIn, alice: JellyfinUser, receiver: Receiver
+) -> None:
+    jellyfin.plugin.add_generic(receiver.url, ["UserDataSaved"], UserFilter=[alice.id])
+    carol = jellyfin.add_user("carol")
+    await jellyfin.mark_played(THE_SALT_ROAD, alice, carol)
+    assert [event["UserId"] for event in receiver.events] == [alice.id]
+
+
+async def test_sessions_of_nobody_are_seen_by_everybody(
+    jellyfin: JellyfinStandIn, client: Client, bob: JellyfinUser
+) -> None:
+    jellyfin.accounts.session(JellyfinDevice("Kiosk", "kiosk"), [])
+    client.token = jellyfin.sign_in(bob, "phone")
+    sessions = await client.get("/Sessions")
+    assert {session["DeviceId"] for session in sessions} == {"kiosk", "phone"}
+
+
+async def test_a_base_url(
+    version: JellyfinVersion, session: aiohttp.ClientSession
+) -> None:
+    async with unchecked(version, base_url="/jellyfin") as jellyfin:
+        client = Client(session, jellyfin)
+        assert jellyfin.url.endswith("/jellyfin")
+        assert (await client.get("/System/Info/Public"))["Id"] == jellyfin.server.id
+        root = jellyfin.url.removesuffix("/jellyfin")
+        for path in ("/System/Info/Public", "/", "/jellyfin", "/jellyfin/"):
+            async with session.get(f"{root}{path}", allow_redirects=False) as response:
+                assert response.status == 302
+                assert response.headers["Location"] == "/jellyfin/web/"
+
+
+async def test_a_secret_of_quick_connect_is_answered_after_its_use(
+    jellyfin: JellyfinStandIn, client: Client, bob: JellyfinUser
+) -> None:
+    _, started = await client.ask("POST", "/QuickConnect/Initiate")
+    jellyfin.authorize_quick_connect(started["Code"], bob)
+    secret = started["Secret"]
+    path = "/Users/AuthenticateWithQuickConnect"
+    assert (await client.ask("POST", path, json={"Secret": secret}))[0] == 200
+    answer = await client.get("/QuickConnect/Connect", secret=secret)
+    assert answer["Authenticated"]
+    other = {"secret": "0" * 64}
+    assert (await client.ask("GET", "/QuickConnect/Connect", **other))[0] == 404
 
 
 # --- faults --------------------------------------------------------------------------------
