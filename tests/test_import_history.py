@@ -507,7 +507,7 @@ async def test_library_is_scanned_first(
     assert scanned
     home.log.clear()
     await call(hass, "import_history")
-    assert home.log.count_of("GET", "/library/sections/*") == 0
+    assert home.log.count_of("GET", "/library/metadata/*") == 0
     assert histories(home) == len(home.log.of("GET", path_of(home)))
 
 
@@ -794,6 +794,71 @@ async def test_deleted_items(
     )
     assert home.requests_of(LOW_WATER) == home.requests_of(THE_SALT_ROAD) == 0
     assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+
+
+# What is watched without having been played
+
+
+@pytest.fixture
+async def at_plex(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> PlexHome:
+    """Return a Plex server, to which Alice and Bob are linked."""
+    home = PlexHome(plex_at_home)
+    await signed_in(hass, home, "alice", "bob")
+    return home
+
+
+async def test_marked_by_hand(hass: HomeAssistant, at_plex: PlexHome) -> None:
+    """What shows as watched at Plex is imported, of the account that has signed in."""
+    for who in ("alice", "bob"):
+        at_plex.plex.mark(who, THE_SALT_ROAD, at=THEN)
+        at_plex.plex.mark(who, LOW_WATER, at=THEN + timedelta(days=1))
+    know(at_plex, "alice", PAPER_ORCHARD, THEN)
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 3}
+    plays = await plays_of(hass, viewer(hass, "alice"))
+    episode, *movies = plays
+    assert {play["title"] for play in movies} == {"The Salt Road", "Paper Orchard"}
+    assert episode["watched_at"] == (THEN + timedelta(days=1)).isoformat()
+    assert episode["show_ids"].items() >= SHOW_IDS.items()
+    assert sources(episode) == ["import"]
+    assert await titles_of(hass, "bob") == []
+    assert await call(hass, "import_history") == NOTHING | {"merged": 3}
+
+
+async def test_marked_again(hass: HomeAssistant, at_plex: PlexHome) -> None:
+    """Of what was played there is what the history tells, and what was seen elsewhere."""
+    know(at_plex, "alice", THE_SALT_ROAD, THEN)
+    at_plex.plex.mark("alice", THE_SALT_ROAD, at=THEN + timedelta(days=400))
+    await call(
+        hass,
+        "add_play",
+        viewer=viewer(hass, "alice").entry_id,
+        media_type="movie",
+        title="Paper Orchard",
+        year=PAPER_ORCHARD.year,
+        watched_at=THEN.isoformat(),
+    )
+    at_plex.plex.mark("alice", PAPER_ORCHARD)
+    # A place in the middle: it was begun again then.
+    at_plex.plex.mark("alice", LOW_WATER, at=THEN)
+    await at_plex.plex.play("alice", LOW_WATER)
+    await at_plex.plex.stop(position=timedelta(minutes=20))
+    response = await call(hass, "import_history")
+    assert response == NOTHING | {"recorded": 1, "ignored": 1}
+    assert len(await titles_of(hass, "alice")) == 2
+
+
+async def test_marked_since(hass: HomeAssistant, at_plex: PlexHome) -> None:
+    """It is asked for from a time on, and for one viewer, as all else is."""
+    at_plex.plex.mark("alice", THE_SALT_ROAD, at=THEN)
+    at_plex.plex.mark("alice", LOW_WATER, at=THEN + timedelta(days=2))
+    bob = viewer(hass, "bob").entry_id
+    assert await call(hass, "import_history", viewer=bob) == NOTHING
+    since = (THEN + timedelta(days=1)).isoformat()
+    response = await call(hass, "import_history", since=since)
+    assert response == NOTHING | {"recorded": 1}
+    assert await titles_of(hass, "alice") == ["Low Water"]
 
 
 # Several servers

@@ -7,6 +7,7 @@ publishes what is missing, an import records everything and publishes nothing.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -19,14 +20,21 @@ from .collector import collected_by_hand
 from .const import DOMAIN
 from .domain.event import Party
 from .domain.library import Completion, LatestPage
-from .domain.media_server import MediaServer, MediaServerError, SignInError
+from .domain.media_server import (
+    ItemGoneError,
+    MediaServer,
+    MediaServerError,
+    SignInError,
+)
 from .domain.outcome import Outcome
-from .domain.play import LAST_START, Report, Source, SourceKind
+from .domain.play import LAST_START, Certainty, Report, Source, SourceKind
 from .domain.rules import is_believable
-from .domain.title import MediaType, Title, combine, number_of
+from .domain.title import PLAYABLE, MediaType, Title, combine, number_of
 from .enrichment import is_complete
+from .library_pages import Pages
 from .storage.accounts import Account
 from .storage.last_look import Earlier
+from .storage.library_index import item_id
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -58,24 +66,61 @@ class ServerHistory:
         """Return whether the server's times can be set right, as of its last answer."""
         return abs(self._client.clock_error) <= LARGEST_CLOCK_ERROR
 
-    async def async_reports(
-        self,
-        accounts: Collection[Account],
-        since: datetime | None,
-        kind: SourceKind,
-        *,
-        active_since: datetime | None = None,
+    async def _async_known_watched(
+        self, accounts: Collection[Account], since: datetime | None
     ) -> AsyncIterator[tuple[ReportsByAccount, int]]:
         """Yield reports by account, the oldest of a page first, and how much was of no use.
 
-        Raises MediaServerError.
+        First of what the server knows to have been completed, then of what it only shows
+        as watched. Raises MediaServerError.
         """
         by_id = {account.id: account for account in accounts}
-        pages = self._client.async_history(
-            list(by_id), self._asked(since), active_since=active_since
-        )
-        async for page in pages:
-            yield await self._async_reports(by_id, page, kind)
+        told: set[str] = set()
+        async for page in self._client.async_history(list(by_id), self._asked(since)):
+            if not self._client.dates_marks:
+                told.update(*(completion.title.items.values() for completion in page))
+            yield await self._async_reports(by_id, page, SourceKind.IMPORT)
+        async for page in self._async_shown(accounts, self._asked(since), told):
+            yield await self._async_reports(by_id, page, SourceKind.IMPORT)
+
+    async def _async_shown(
+        self,
+        accounts: Collection[Account],
+        since: datetime | None,
+        told: Collection[str],
+    ) -> AsyncIterator[list[Completion]]:
+        """Yield what is watched without an entry in the history, by its last time.
+
+        So it is where marks are not dated: who marks by hand, or elsewhere with the same
+        account, has not played anything. It shows of the account of the sign-in alone. What
+        the history has told of, by its items, is left out.
+        """
+        own = [account for account in accounts if self._client.can_mark(account.id)]
+        if self._client.dates_marks or not own:
+            return
+        # Where the server knows one person by two ids, the last one counts.
+        party = Party(own[-1].id)
+        for section in await self._client.async_sections():
+            for media_type in section.media_types:
+                if media_type not in PLAYABLE:
+                    continue
+                with suppress(ItemGoneError):
+                    async for page in Pages(
+                        self._client, section, media_type, account=party.id
+                    ):
+                        yield [
+                            Completion(
+                                account=party,
+                                title=entry.title,
+                                watched_at=entry.watched_at,
+                                certainty=Certainty.IF_FIRST,
+                            )
+                            for entry in page.entries
+                            if entry.watched
+                            and entry.watched_at is not None
+                            and (since is None or entry.watched_at >= since)
+                            and item_id(entry.title) not in told
+                        ]
 
     async def async_latest(
         self,
@@ -196,9 +241,7 @@ class ServerHistory:
         viewers: set[Viewer] = set()
         try:
             with collected_by_hand:
-                async for page, useless in self.async_reports(
-                    accounts, since, SourceKind.IMPORT
-                ):
+                async for page, useless in self._async_known_watched(accounts, since):
                     self._assert_clock_is_right()
                     outcomes[Outcome.IGNORED] += useless
                     for account, reports in page:

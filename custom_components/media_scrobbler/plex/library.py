@@ -139,6 +139,8 @@ def _entry(
         # The time of the last view may be that of one that was broken off.
         if not metadata.integer("viewCount"):
             return Entry(title, watched=False)
+        if metadata.integer("viewOffset"):
+            return Entry(title, True, None)
         return Entry(title, True, moment(metadata, "lastViewedAt"))
     except PayloadError:
         return None
