@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
-import html
 import json
 import re
 from typing import Any
@@ -369,6 +368,7 @@ _GUIDS = frozenset({"ItemId", "SeriesId", "SeasonId", "UserId"})
 _DATES = re.compile(
     r"(Utc)?Timestamp|Last(Activity|Played|Login)Date|LastPlaybackCheckIn"
 )
+_NAMED = {"&": "&amp;", '"': "&quot;", "<": "&lt;", ">": "&gt;"}
 _TOKEN = re.compile(r"{{{\s*(?P<raw>[\w.]+)\s*}}}|{{\s*(?P<tag>[^{}]+?)\s*}}")
 
 
@@ -405,9 +405,19 @@ def render(template: str, properties: Mapping[str, Any]) -> str:
         elif tag.startswith("/"):
             open_blocks.pop()
         elif all(open_blocks):
-            output.append(html.escape(texts.get(tag, "")))
+            output.append(_escaped(texts.get(tag, "")))
     output.append(template[end:])
     return "".join(output)
+
+
+def _escaped(text: str) -> str:
+    """Return a text as Handlebars.Net 2.1.6 escapes it: by units of UTF-16."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    codes = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
+    return "".join(
+        f"&#{code};" if code > 159 else _NAMED.get(chr(code), chr(code))
+        for code in codes
+    )
 
 
 def _condition(tag: str, texts: Mapping[str, str]) -> bool:

@@ -15,6 +15,8 @@ PAYLOAD_FIELDS = ("payload", "data")
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
 _PART_NAME = re.compile(rb'\bname="?([^";\r\n]{1,100})"?', re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+# A quote that a program has put a backslash before, which its template then escaped for HTML.
+_ESCAPED_TWICE = re.compile(rb"(?<!\\)((?:\\\\)*)\\&")
 _BOM = b"\xef\xbb\xbf"
 _JPEG = b"\xff\xd8\xff"
 
@@ -48,10 +50,15 @@ def decode(body: bytes, content_type: str = "") -> Body:
 
 
 def _json(raw: bytes) -> dict[str, Any]:
+    raw = raw.removeprefix(_BOM)
     try:
-        value = orjson.loads(raw.removeprefix(_BOM))
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as err:
-        raise PayloadError(f"not valid JSON: {err.msg}") from err
+        mended = _ESCAPED_TWICE.sub(rb"\1&", raw) if b"\\&" in raw else b""
+        try:
+            value = orjson.loads(mended)
+        except orjson.JSONDecodeError:
+            raise PayloadError(f"not valid JSON: {err.msg}") from err
     if not isinstance(value, dict):
         raise PayloadError("the JSON is not an object")
     return value

@@ -5,14 +5,7 @@ from typing import Any
 
 from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
-from .items import (
-    TICKS_PER_SECOND,
-    media_type_of,
-    plain_id,
-    plain_text,
-    provider_ids,
-    utc_time,
-)
+from .items import TICKS_PER_SECOND, media_type_of, plain_id, provider_ids, utc_time
 
 
 def raw_items(answer: Fields) -> list[Any]:
@@ -75,7 +68,7 @@ def _title(
         case MediaType.EPISODE | MediaType.SEASON:
             show_item = plain_id(item, "SeriesId")
             values = {
-                "show": plain_text(item, "SeriesName"),
+                "show": item.text("SeriesName"),
                 "show_ids": _ids(series, MediaType.SHOW),
                 "show_items": {server_id: show_item} if show_item and server_id else {},
             }
@@ -87,14 +80,14 @@ def _title(
             else:
                 values["season"] = item.integer("IndexNumber")
         case MediaType.TRACK | MediaType.ALBUM:
-            values = {"artist": _artist(item), "album": plain_text(item, "Album")}
+            values = {"artist": _artist(item), "album": item.text("Album")}
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         values["year"] = item.integer("ProductionYear")
     own_id = plain_id(item, "Id")
     duration = item.seconds("RunTimeTicks", TICKS_PER_SECOND)
     return Title(
         media_type=media_type,
-        title=plain_text(item, "Name"),
+        title=item.text("Name"),
         ids=_ids(item, media_type),
         items={server_id: own_id} if own_id and server_id else {},
         duration=round(duration or 0) or None,
@@ -105,8 +98,8 @@ def _title(
 def _artist(item: Fields) -> str | None:
     artists = item.get("Artists")
     if isinstance(artists, list) and artists:
-        return plain_text(Fields({"Artists": artists[0]}, "Item"), "Artists")
-    return plain_text(item, "AlbumArtist")
+        return Fields({"Artists": artists[0]}, "Item").text("Artists")
+    return item.text("AlbumArtist")
 
 
 def _ids(item: Fields | None, media_type: MediaType) -> dict[str, str | int]:

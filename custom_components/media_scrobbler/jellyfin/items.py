@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-import html
 import re
 
 from ..domain.fields import Fields
@@ -71,12 +70,9 @@ def plain_id(fields: Fields, key: str) -> str | None:
 
 
 def plain_text(fields: Fields, key: str) -> str | None:
-    """Return a text as a person wrote it.
-
-    The plugin puts a backslash before a quote, templates escape for HTML.
-    """
+    """Return a text of the plugin's as a person wrote it: it puts a backslash before a quote."""
     text = fields.text(key)
-    return html.unescape(text).replace('\\"', '"') if text else None
+    return text.replace('\\"', '"') if text else None
 
 
 def provider_ids(fields: Fields, media_type: MediaType, prefix: str = "") -> Ids:

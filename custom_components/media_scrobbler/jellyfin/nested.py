@@ -14,7 +14,6 @@ from .items import (
     TICKS_PER_SECOND,
     each_episode,
     plain_id,
-    plain_text,
     stopped_complete,
     utc_time,
 )
@@ -133,7 +132,7 @@ def _stop_completes(
 
 def _server(server: Fields | None, item: Fields | None) -> Party:
     if server is not None:
-        return Party(plain_id(server, "Id"), plain_text(server, "Name"))
+        return Party(plain_id(server, "Id"), server.text("Name"))
     if item is not None:
         return Party(plain_id(item, "ServerId"))
     return Party()
@@ -142,14 +141,14 @@ def _server(server: Fields | None, item: Fields | None) -> Party:
 def _account(user: Fields | None, session: Fields | None) -> Party | None:
     party = Party()
     if user is not None:
-        party = Party(plain_id(user, "Id"), plain_text(user, "Name"))
+        party = Party(plain_id(user, "Id"), user.text("Name"))
     elif session is not None:
-        party = Party(plain_id(session, "UserId"), plain_text(session, "UserName"))
+        party = Party(plain_id(session, "UserId"), session.text("UserName"))
     return party if party.id or party.name else None
 
 
 def _player(session: Fields | None) -> Party | None:
     if session is None:
         return None
-    party = Party(session.text("DeviceId"), plain_text(session, "DeviceName"))
+    party = Party(session.text("DeviceId"), session.text("DeviceName"))
     return party if party.id or party.name else None

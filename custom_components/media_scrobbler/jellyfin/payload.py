@@ -20,6 +20,7 @@ from .items import (
     stopped_complete,
     utc_time,
 )
+from .template import is_made_by_template, unescaped
 
 _PROVIDER = "provider_"
 
@@ -80,9 +81,11 @@ def heartbeat(payload: dict[str, Any]) -> Heartbeat | None:
 
 def parse(payload: dict[str, Any]) -> MediaEvent:
     """Parse a decoded webhook; raises PayloadError where that cannot be done."""
+    if "NotificationType" not in payload:
+        return nested.parse(Fields(payload))
+    if is_made_by_template(payload):
+        payload = unescaped(payload)
     fields = Fields(payload)
-    if "NotificationType" not in fields:
-        return nested.parse(fields)
     if isinstance(fields.get("Item"), dict):
         # A template in the shape of the other senders, with the plugin's event names.
         return nested.parse(fields)
