@@ -13,7 +13,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .domain.media_server import MediaServer, MediaServerError, SignInError
-from .domain.title import MediaType, Title, combine
+from .domain.title import MediaType, Title, combine, is_of_plex
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -27,8 +27,6 @@ REMEMBERED = 2000
 
 LOOK_BACK = timedelta(days=30)
 """How far back plays are completed that were recorded while the server was away."""
-
-_OWN_SOURCES = {"plex"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +154,4 @@ def _has_show(title: Title) -> bool:
 
 
 def _has_external(ids: dict[str, str | int]) -> bool:
-    return bool(ids.keys() - _OWN_SOURCES)
+    return not all(map(is_of_plex, ids))

@@ -16,7 +16,7 @@ from .const import DOMAIN
 from .domain.ids import external_id
 from .domain.play import Play, Source, SourceKind
 from .domain.rules import is_identified
-from .domain.title import PLAYABLE, Ids, MediaType, Title
+from .domain.title import PLAYABLE, Ids, MediaType, Title, is_of_plex
 from .published import play_data, source_data
 from .service_call import (
     ATTR_LIMIT,
@@ -212,7 +212,8 @@ def _ids(given: Mapping[str, int | str]) -> Ids:
     ids: Ids = {}
     for source, value in given.items():
         text = str(value)
-        if source == "plex" and text.startswith("plex://"):
+        scheme = "plex://" if source == "plex" else "tv.plex.agents.custom."
+        if is_of_plex(source) and text.startswith(scheme):
             ids[source] = text
         elif known := external_id(source, text):
             ids |= known

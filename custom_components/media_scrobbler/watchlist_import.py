@@ -17,7 +17,7 @@ from homeassistant.util.ulid import ulid_now
 
 from .const import CONF_ACCOUNT_TOKEN, DOMAIN
 from .domain.media_server import ItemGoneError, MediaServerError, SignInError
-from .domain.title import Title
+from .domain.title import Title, is_of_plex
 from .domain.watchlist import WatchlistItem, candidates, label
 from .domain.watchlist_sync import Plan, Remote, is_suspicious, learnt, plan
 from .issues import async_note_watchlist_shrunk, async_note_watchlist_sign_in
@@ -238,7 +238,7 @@ class WatchlistImporter:
         progress.unmatched = [
             label(item)
             for item in final.imported
-            if not item.title.ids.keys() - {"plex"}
+            if all(map(is_of_plex, item.title.ids))
         ]
         if dry_run:
             progress.removed_there = len(final.remove_there)

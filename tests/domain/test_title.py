@@ -422,6 +422,7 @@ def test_not_same(one: Title, other: Title) -> None:
     [
         ("tmdb", False, True, False),
         ("plex", False, True, True),
+        ("custom_shoko_relay", False, True, True),
         ("item attic", True, False, True),
         ("show item attic", True, False, False),
         ("show tmdb", False, False, False),

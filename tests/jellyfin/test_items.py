@@ -110,6 +110,12 @@ def test_plain_text(value: object, expected: str | None) -> None:
             id="episode",
         ),
         pytest.param(
+            {"Tvdb": "349232", "mal": "1", "MyAnimeList": "2", "tvdb": "349232"},
+            MediaType.EPISODE,
+            {"tvdb": 349232},
+            id="two of a source",
+        ),
+        pytest.param(
             {
                 "MusicBrainzTrack": UUID,
                 "MusicBrainzAlbum": OTHER_UUID,

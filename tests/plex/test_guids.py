@@ -39,6 +39,24 @@ def test_scheme(guid: str | None, expected: str) -> None:
         pytest.param(
             "plex://track/5d77", TRACK, {"plex": "plex://track/5d77"}, id="plex track"
         ),
+        pytest.param(
+            "tv.plex.agents.custom.shoko.relay://episode/e1?lang=en",
+            EPISODE,
+            {"custom_shoko_relay": "tv.plex.agents.custom.shoko.relay://episode/e1"},
+            id="custom provider, episode",
+        ),
+        pytest.param(
+            "tv.plex.agents.custom.shoko.relay://show/s1",
+            SHOW,
+            {"custom_shoko_relay": "tv.plex.agents.custom.shoko.relay://show/s1"},
+            id="custom provider, show",
+        ),
+        pytest.param(
+            "tv.plex.agents.custom.tmdb://movie/7/",
+            MOVIE,
+            {"custom_tmdb": "tv.plex.agents.custom.tmdb://movie/7"},
+            id="custom provider of a known name",
+        ),
         pytest.param("tmdb://6978", MOVIE, {"tmdb": 6978}, id="tmdb"),
         pytest.param("tmdb://4712093", EPISODE, {"tmdb": 4712093}, id="tmdb, episode"),
         pytest.param("tvdb://9712094/", EPISODE, {"tvdb": 9712094}, id="tvdb, slash"),
@@ -216,6 +234,17 @@ def test_ids_of_the_show(
         pytest.param("plex://", MOVIE, id="plex, nothing"),
         pytest.param("plex://movie/", MOVIE, id="plex, no id"),
         pytest.param("plex://show/5d9c", EPISODE, id="plex, the episode's show"),
+        pytest.param(
+            "tv.plex.agents.custom.shoko.relay://show/s1",
+            EPISODE,
+            id="custom provider, the episode's show",
+        ),
+        pytest.param(
+            "tv.plex.agents.custom.shoko.relay://episode/",
+            EPISODE,
+            id="custom provider, no id",
+        ),
+        pytest.param("tv.plex.agents.custom.://movie/1", MOVIE, id="no provider"),
         pytest.param("local://57612", EPISODE, id="local"),
         pytest.param("none://1/2/3", EPISODE, id="none as a scheme"),
         pytest.param("file:///data/1/2", EPISODE, id="file"),

@@ -517,7 +517,15 @@ def test_a_season_may_be_told_by_its_guid() -> None:
         pytest.param(
             {"guid": "tmdb://550", "Guid": [{"id": "tmdb://551"}]},
             {"tmdb": 550},
-            id="the first of a source",
+            id="its own guid before the list",
+        ),
+        pytest.param(
+            {"Guid": [{"id": "tmdb://1"}, {"id": "imdb://tt1"}, {"id": "tmdb://2"}]},
+            {"imdb": "tt1"},
+            id="two of a source",
+        ),
+        pytest.param(
+            {"Guid": [{"id": "tmdb://1"}, {"id": "tmdb://1"}]}, {"tmdb": 1}, id="twice"
         ),
         pytest.param({"guid": [{"id": "tmdb://550"}]}, {"tmdb": 550}, id="guid a list"),
         pytest.param(
@@ -532,6 +540,39 @@ def test_a_season_may_be_told_by_its_guid() -> None:
 )
 def test_guids(metadata: dict[str, Any], ids: dict[str, Any]) -> None:
     assert title_of(scrobble({"type": "movie", **metadata})).ids == ids
+
+
+def test_ids_of_its_show_in_the_list_of_an_episode() -> None:
+    listed = {"Guid": [{"id": "tvdb://81189"}, {"id": "tvdb://349232"}]}
+    legacy = "com.plexapp.agents.thetvdb://81189/1/1?lang=en"
+
+    known = title_of(scrobble({"type": "episode", "guid": legacy, **listed}))
+    unknown = title_of(scrobble({"type": "episode", **listed}))
+
+    assert (known.ids, known.show_ids) == ({"tvdb": 349232}, {"tvdb": 81189})
+    assert unknown.ids == {}
+    only = {"type": "episode", "guid": legacy, "Guid": [{"id": "tvdb://81189"}]}
+    assert title_of(scrobble(only)).ids == {}
+
+
+def test_ids_of_a_custom_provider() -> None:
+    provider = "tv.plex.agents.custom.shoko.relay"
+    title = title_of(
+        scrobble(
+            {
+                "type": "episode",
+                "guid": f"{provider}://episode/e1",
+                "grandparentGuid": f"{provider}://show/s1",
+                "Guid": [{"id": "anidb://17494"}],
+            }
+        )
+    )
+
+    assert title.ids == {
+        "custom_shoko_relay": f"{provider}://episode/e1",
+        "anidb": 17494,
+    }
+    assert title.show_ids == {"custom_shoko_relay": f"{provider}://show/s1"}
 
 
 @pytest.mark.parametrize(

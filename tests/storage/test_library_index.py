@@ -57,6 +57,11 @@ def test_items_and_counts() -> None:
     index.add(show("c", ids={"plex": "plex://show/1"}), 4)
     index.add(episode(1, 1, ids={}, **item("d")), 5)
 
+    index.add(movie(3, ids={"custom_shoko": "1"}, **item("e")), 5)
+    assert index.without_ids == 3
+    row = index.row_of("e")
+    assert row is not None
+    index.remove(row)
     assert len(index) == 4
     assert index.per_type == {
         MediaType.MOVIE: 2,
@@ -67,7 +72,7 @@ def test_items_and_counts() -> None:
     assert list(index) == ["a", "b", "c", "d"]
     assert index.row_of("a") == first
     assert (index.item_of(first), index.part_of(first)) == ("a", 3)
-    assert index.row_of("e") is None
+    assert index.row_of("f") is None
 
 
 def test_removing() -> None:

@@ -27,6 +27,9 @@ PLAYABLE = (MediaType.MOVIE, MediaType.EPISODE, MediaType.TRACK)
 DATED = (MediaType.MOVIE, MediaType.SHOW)
 """The kinds that go by a name and a year."""
 
+CUSTOM_PREFIX = "custom_"
+"""What the sources of ids begin with that are of custom metadata providers of Plex."""
+
 _NOT_LETTERS = re.compile(r"[\W_]+")
 
 
@@ -225,7 +228,12 @@ def is_own(kind: str) -> bool:
 
 def is_exclusive(kind: str) -> bool:
     """Say whether a kind of identity is never shared by two episodes, even by mistake."""
-    return kind == "plex" or kind.startswith("item ")
+    return is_of_plex(kind) or kind.startswith("item ")
+
+
+def is_of_plex(source: str) -> bool:
+    """Say whether ids of a source are known to Plex alone: its own, or a custom provider's."""
+    return source == "plex" or source.startswith(CUSTOM_PREFIX)
 
 
 def _numbers_differ(one: Title, other: Title) -> bool:

@@ -76,14 +76,24 @@ def plain_text(fields: Fields, key: str) -> str | None:
 
 
 def provider_ids(fields: Fields, media_type: MediaType, prefix: str = "") -> Ids:
-    """Return the item's own external ids out of all that its provider ids say."""
+    """Return the item's own external ids out of all that its provider ids say.
+
+    Where two names of one source say different things, neither is believed.
+    """
     known = _PROVIDERS.get(media_type, _SCREEN)
     ids: Ids = {}
+    doubtful: Ids = {}
     for key in fields:
         name = key.lower()
         if name.startswith(prefix) and (source := known.get(name[len(prefix) :])):
-            ids |= external_id(source, fields.text(key))
-    return ids
+            found = external_id(source, fields.text(key))
+            doubtful |= {
+                source: value
+                for source, value in found.items()
+                if ids.get(source, value) != value
+            }
+            ids |= found
+    return {source: value for source, value in ids.items() if source not in doubtful}
 
 
 def utc_time(text: str | None) -> datetime | None:

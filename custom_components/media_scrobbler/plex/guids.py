@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 import re
 
 from ..domain.ids import external_id
-from ..domain.title import Ids, MediaType
+from ..domain.title import CUSTOM_PREFIX, Ids, MediaType
 
 # Agents whose GUID is <agent>://<id>[/<season>/<episode>][?lang=..], by the source of the
 # id. Of a show, season or episode the id is always the show's.
@@ -34,6 +34,11 @@ _SCHEMES = {
 }
 
 _LEGACY = "com.plexapp.agents."
+
+# Metadata providers that people add to servers from 1.43 on. Each has a space of its own for
+# its ids, whose guids name the kind of thing as Plex's do.
+_CUSTOM = "tv.plex.agents.custom."
+_NOT_WORDS = re.compile(r"[^0-9a-z]+")
 _SHOW_PARTS = (MediaType.SEASON, MediaType.EPISODE)
 _NUMBER = re.compile(r"\d{1,6}", re.ASCII)
 
@@ -62,7 +67,8 @@ def scheme(guid: str | None) -> str:
 def parse_guid(guid: str | None, media_type: MediaType) -> Guid:
     """Take apart the GUID of a title of the given kind.
 
-    `plex://` is Plex's own id and kept as such, unless it names another kind of thing;
+    `plex://` is Plex's own id and kept as such, unless it names another kind of thing; so
+    is that of a custom metadata provider, as an id of that provider (`custom_…`);
     `local://` and unknown agents identify nothing outside their server and yield no id,
     of legacy agents such as `none` only numbers.
     """
@@ -71,9 +77,15 @@ def parse_guid(guid: str | None, media_type: MediaType) -> Guid:
         return Guid()
     path = guid.partition("://")[2].partition("?")[0]
     name, *numbers = path.split("/")
-    if agent == "plex":
+    if agent == "plex" or agent.startswith(_CUSTOM):
         is_other = name != media_type and name in MediaType
-        return Guid(ids={} if is_other or not any(numbers) else {"plex": guid})
+        if is_other or not any(numbers):
+            return Guid()
+        if agent == "plex":
+            return Guid(ids={"plex": guid})
+        provider = _NOT_WORDS.sub("_", agent.removeprefix(_CUSTOM)).strip("_")
+        value = f"{agent}://{path.rstrip('/')}"
+        return Guid(ids={CUSTOM_PREFIX + provider: value} if provider else {})
 
     if agent in _SCHEMES:
         ids = external_id(_SCHEMES[agent], name)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..domain.fields import Fields
-from ..domain.title import MediaType, Title
-from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, Guid, parse_guid, scheme
+from ..domain.title import Ids, MediaType, Title
+from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, parse_guid, scheme
 
 MILLISECONDS = 1000
 """Plex gives times in milliseconds: this many are a second."""
@@ -56,15 +56,29 @@ def not_media(metadata: Fields) -> str | None:
     return None
 
 
-def parse_title(metadata: Fields, server_id: str | None) -> Title | None:
+def parse_title(
+    metadata: Fields, server_id: str | None, show_ids: Ids | None = None
+) -> Title | None:
     """Return the title that metadata describe, None if they describe something else.
 
-    Raises PayloadError where something is of the wrong type.
+    `show_ids` are what is known of the ids of an episode's show. Raises PayloadError where
+    something is of the wrong type.
     """
     media_type = _media_type(metadata)
     if media_type is None:
         return None
-    return _title(metadata, media_type, server_id or "")
+    return _title(metadata, media_type, server_id or "", show_ids or {})
+
+
+def mixes_ids(metadata: Fields) -> bool:
+    """Say whether metadata list several ids of one source: those of its show as well.
+
+    Raises PayloadError where something is of the wrong type.
+    """
+    media_type = _media_type(metadata)
+    return media_type is not None and any(
+        len(values) > 1 for values in _listed(metadata, media_type).values()
+    )
 
 
 def moment(metadata: Fields, key: str) -> datetime | None:
@@ -85,11 +99,12 @@ def _media_type(metadata: Fields) -> MediaType | None:
     return _MEDIA_TYPES.get(kind)
 
 
-def _title(metadata: Fields, media_type: MediaType, server_id: str) -> Title:
-    guid = _guid(metadata, media_type)
-    show_ids = guid.show_ids
-    numbered = media_type in (MediaType.SEASON, MediaType.EPISODE)
-    if numbered:
+def _title(
+    metadata: Fields, media_type: MediaType, server_id: str, show_ids: Ids
+) -> Title:
+    guid = parse_guid(_own_guid(metadata), media_type)
+    show_ids = show_ids | guid.show_ids
+    if media_type in (MediaType.SEASON, MediaType.EPISODE):
         # Of the show there is only its GUID: a season's parent, an episode's grandparent.
         show = "grandparent" if media_type is MediaType.EPISODE else "parent"
         show_ids = (
@@ -129,7 +144,7 @@ def _title(metadata: Fields, media_type: MediaType, server_id: str) -> Title:
     return Title(
         media_type=media_type,
         title=metadata.text("title"),
-        ids=guid.ids,
+        ids=_only_ids(metadata, media_type, show_ids) | guid.ids,
         show_ids=show_ids,
         items=_item(metadata, "ratingKey", server_id),
         duration=round(duration or 0) or None,
@@ -137,23 +152,41 @@ def _title(metadata: Fields, media_type: MediaType, server_id: str) -> Title:
     )
 
 
-def _guid(metadata: Fields, media_type: MediaType) -> Guid:
-    """Join the `guid` of a title with its list of external ids.
+def _own_guid(metadata: Fields) -> str | None:
+    """Return the `guid` of a title.
 
     Keys are case-sensitive: `guid` and `Guid` stand side by side. Imitations of Plex
     write the list as `guid`.
     """
+    return None if isinstance(metadata.get("guid"), list) else metadata.text("guid")
+
+
+def _only_ids(metadata: Fields, media_type: MediaType, show_ids: Ids) -> Ids:
+    """Return the external ids that are listed, of each source the only one.
+
+    Of an episode some list its show's as well. Where it cannot be told which of several is
+    its own, none is.
+    """
+    ids: Ids = {}
+    for source, values in _listed(metadata, media_type).items():
+        own = [value for value in values if value != show_ids.get(source)]
+        if len(own) == 1:
+            ids[source] = own[0]
+    return ids
+
+
+def _listed(metadata: Fields, media_type: MediaType) -> dict[str, list[str | int]]:
+    """Return the external ids in the list of a title, by source."""
     listed = metadata.objects("Guid")
     if isinstance(metadata.get("guid"), list):
         listed += metadata.objects("guid")
-        guid = Guid()
-    else:
-        guid = parse_guid(metadata.text("guid"), media_type)
-    ids = dict(guid.ids)
+    found: dict[str, list[str | int]] = {}
     for entry in listed:
         for source, value in parse_guid(entry.text("id"), media_type).ids.items():
-            ids.setdefault(source, value)
-    return Guid(ids, guid.show_ids, guid.season, guid.episode)
+            values = found.setdefault(source, [])
+            if value not in values:
+                values.append(value)
+    return found
 
 
 def _item(metadata: Fields, key: str, server_id: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from ..domain.title import (
     Title,
     identities,
     is_item,
+    is_of_plex,
     name_identity,
     number_of,
 )
@@ -72,10 +73,11 @@ class LibraryIndex:
         self._year = array("h")  # 0 if unknown
         self._keys = _Keys()
         self._kind_bits = {kind: 1 << bit for bit, kind in enumerate(_SOURCES)}
+        self._of_plex = self._kind_bits["plex"]
 
         self.per_type: Counter[MediaType] = Counter()
         self.without_ids = 0
-        """Movies and shows that no database knows; Plex's own id is of no use elsewhere."""
+        """Movies and shows that no database knows; what Plex alone knows is of no use."""
 
     def __len__(self) -> int:
         """Return how many items there are."""
@@ -189,13 +191,15 @@ class LibraryIndex:
     def _count(self, row: int, change: int) -> None:
         media_type = _TYPES[self._type[row]]
         self.per_type[media_type] += change
-        if media_type in DATED and not self._kinds[row] & ~self._kind_bits["plex"]:
+        if media_type in DATED and not self._kinds[row] & ~self._of_plex:
             self.without_ids += change
 
     def _bit(self, kind: str) -> int:
         if (bit := self._kind_bits.get(kind)) is None:
             # Beyond 64 kinds of id the last bit stands for all further ones.
             bit = self._kind_bits[kind] = 1 << min(len(self._kind_bits), 63)
+            if is_of_plex(kind):
+                self._of_plex |= bit
         return bit
 
 
