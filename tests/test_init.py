@@ -20,6 +20,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
@@ -35,6 +36,7 @@ from .common import (
     BOB_AT_PLEX,
     Jellyfin,
     Plex,
+    add_server,
     add_viewer,
     answer,
     call,
@@ -46,6 +48,7 @@ from .conftest import Restart
 from .simulators.catalogue import LOW_WATER, PAPER_ORCHARD, SLOW_FERRY, THE_SALT_ROAD
 from .simulators.jellyfin import JellyfinEvent
 from .simulators.plex import PlexEvent
+from .texts import assert_translated, text
 
 
 def stored(hass: HomeAssistant, part: str = "") -> set[str]:
@@ -307,6 +310,58 @@ async def test_restart(
     hass, _ = await restart()
     assert len(await plays_of(hass, alice)) == 2
     assert len(await plays_of(hass, bob)) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"kind": "emby", "webhook_id": "x" * 64},
+        {"kind": ["plex"]},
+        {"kind": "plex"},
+        {},
+    ],
+)
+async def test_entry_of_a_newer_version(
+    hass: HomeAssistant,
+    plex: Plex,
+    alice: ConfigEntry[Any],
+    restart: Restart,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+    data: dict[str, Any],
+) -> None:
+    """What an older version does not know is left alone, and the others are not."""
+    stranger = MockConfigEntry(domain=DOMAIN, title="Stranger", data=data)
+    stranger.add_to_hass(hass)
+    assert await async_setup_component(hass, "diagnostics", {})
+    await hass.config_entries.async_setup(stranger.entry_id)
+    shown = await get_diagnostics_for_config_entry(hass, hass_client, stranger)
+    assert shown.keys() == {"entry"}
+    hass, client = await restart()
+    plex = replace(plex, client=client)
+
+    known = hass.config_entries.async_get_entry(stranger.entry_id)
+    assert known is not None
+    assert known.state is ConfigEntryState.SETUP_ERROR
+    assert known.error_reason_translation_key == "unknown_kind"
+    assert text("exceptions", "unknown_kind", "message")
+    assert known.data == data
+    assert not known.supports_options
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": "reconfigure", "entry_id": known.entry_id}
+    )
+    assert_translated(result, "config")
+    assert result["reason"] == "unknown_kind"
+    said = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD)
+    assert (said["outcome"], said["viewers"]) == ("recorded", ["Alice"])
+    await add_viewer(hass, "Carol")
+    await add_server(hass, "jellyfin", "Attic")
+    await hass.config_entries.async_remove(stranger.entry_id)
+    assert len(await plays_of(hass, alice)) == 1
+    # Home Assistant gives the reason with a traceback of its own.
+    assert "neither a server nor a viewer" in caplog.text
+    assert "KeyError" not in caplog.text
+    assert "ValueError" not in caplog.text
 
 
 # Secrets

@@ -2,13 +2,14 @@
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.setup import async_setup_component
 
 from .const import DOMAIN
-from .scrobbler import DATA_SCROBBLER, Scrobbler
+from .scrobbler import DATA_SCROBBLER, Scrobbler, is_understood
 from .server import Server
 from .services import async_setup_services
 from .viewer import Viewer
@@ -28,6 +29,10 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: ScrobblerConfigEntry) -> bool:
     """Set up a server or a viewer."""
+    if not is_understood(entry):
+        raise ConfigEntryError(
+            translation_domain=DOMAIN, translation_key="unknown_kind"
+        )
     scrobbler = hass.data[DATA_SCROBBLER]
     entry.runtime_data = runtime = scrobbler.runtime_of(entry)
     await runtime.async_load()

@@ -11,6 +11,7 @@ from .domain.event import ServerType
 from .jellyfin_steps import JellyfinSteps
 from .options_flow import ServerOptionsFlow, ViewerOptionsFlow
 from .plex_steps import PlexSteps
+from .scrobbler import is_understood
 from .viewer_steps import ViewerSteps
 
 
@@ -29,6 +30,13 @@ class MediaScrobblerConfigFlow(PlexSteps, JellyfinSteps, ViewerSteps, domain=DOM
             return ViewerOptionsFlow()
         return ServerOptionsFlow()
 
+    @classmethod
+    @callback
+    @override
+    def async_supports_options_flow(cls, config_entry: ConfigEntry[Any]) -> bool:
+        """Return whether a server or viewer is one that has options."""
+        return is_understood(config_entry)
+
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -43,6 +51,8 @@ class MediaScrobblerConfigFlow(PlexSteps, JellyfinSteps, ViewerSteps, domain=DOM
     ) -> ConfigFlowResult:
         """Change a server or viewer."""
         entry = self._get_reconfigure_entry()
+        if not is_understood(entry):
+            return self.async_abort(reason="unknown_kind")
         if entry.data[CONF_KIND] == KIND_VIEWER:
             return await self._async_change_viewer(entry, user_input)
         return await self._async_change_server(entry, user_input)

@@ -46,11 +46,13 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: ScrobblerConfigEntry
 ) -> dict[str, Any]:
     """Return the diagnostics of a server or viewer."""
-    runtime = entry.runtime_data
-    return {
-        "entry": async_redact_data(entry.as_dict(), TO_REDACT),
-        **(_server(runtime) if isinstance(runtime, Server) else _viewer(runtime)),
-    }
+    shown = {"entry": async_redact_data(entry.as_dict(), TO_REDACT)}
+    # One that could not be set up has none.
+    if (runtime := getattr(entry, "runtime_data", None)) is None:
+        return shown
+    return shown | (
+        _server(runtime) if isinstance(runtime, Server) else _viewer(runtime)
+    )
 
 
 def _server(server: Server) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class ScrobblerFlow(ConfigFlow):
         return {
             entry.entry_id: entry
             for entry in self._entries()
-            if entry.data[CONF_KIND] == KIND_VIEWER
+            if entry.data.get(CONF_KIND) == KIND_VIEWER
         }
 
     def _is_taken(self, name: str, besides: ConfigEntry[Any] | None = None) -> bool:

@@ -182,7 +182,7 @@ class ViewerOptionsFlow(PlexPinSteps, OptionsFlowWithReload):
             for entry in self.hass.config_entries.async_entries(
                 DOMAIN, include_ignore=False
             )
-            if entry.data[CONF_KIND] == KIND_VIEWER
+            if entry.data.get(CONF_KIND) == KIND_VIEWER
             and entry.entry_id != self.config_entry.entry_id
         }
 

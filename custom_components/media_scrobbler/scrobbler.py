@@ -15,7 +15,7 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryChange,
 )
-from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.const import CONF_WEBHOOK_ID, EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import discovery_flow
 from homeassistant.helpers.dispatcher import (
@@ -35,7 +35,14 @@ from .const import (
     EVENT_SERVER,
     KIND_VIEWER,
 )
-from .domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
+from .domain.event import (
+    Action,
+    LibraryChange,
+    MediaEvent,
+    Party,
+    RatingChange,
+    ServerType,
+)
 from .domain.outcome import Answer, Outcome
 from .domain.play import Source, SourceKind
 from .domain.rules import believed_time, is_identified
@@ -127,7 +134,7 @@ class Scrobbler:
         known: dict[str, Viewer] = {}
         servers: dict[str, Server] = {}
         for entry in entries:
-            if entry.source == SOURCE_IGNORE:
+            if entry.source == SOURCE_IGNORE or not is_understood(entry):
                 continue
             if entry.data[CONF_KIND] == KIND_VIEWER:
                 viewer = self._known_viewers.get(entry.entry_id)
@@ -221,6 +228,8 @@ class Scrobbler:
     async def async_remove_entry(self, entry: ConfigEntry[Any]) -> None:
         """Remove what belongs to an entry that is being removed."""
         entry_id = entry.entry_id
+        if not is_understood(entry):
+            return
         if entry.data[CONF_KIND] == KIND_VIEWER:
             viewer = self._known_viewers.get(entry_id) or self._new_viewer(entry)
             self._sync()
@@ -461,6 +470,17 @@ class Scrobbler:
         async_dispatcher_send(
             self._hass, signal_event(server.entry.entry_id), "server", event_type, data
         )
+
+
+def is_understood(entry: ConfigEntry[Any]) -> bool:
+    """Say whether an entry is a server or viewer as this version knows them.
+
+    A newer version may have left others behind.
+    """
+    kind = entry.data.get(CONF_KIND)
+    return kind == KIND_VIEWER or (
+        kind in ServerType and isinstance(entry.data.get(CONF_WEBHOOK_ID), str)
+    )
 
 
 def _become[T](known: dict[str, T], new: dict[str, T]) -> None:

@@ -164,7 +164,7 @@ class ServerSteps(ScrobblerFlow):
         known = [
             entry
             for entry in self._entries()
-            if entry.data[CONF_KIND] == kind
+            if entry.data.get(CONF_KIND) == kind
             and identity
             in (
                 [entry.unique_id]
