@@ -199,6 +199,16 @@ async def test_server_name_invalid(hass: HomeAssistant, name: str) -> None:
         await answer(hass, result, name=name)
 
 
+@pytest.mark.parametrize("step", ["viewer", "plex_webhook_only"])
+@pytest.mark.parametrize("name", ["Two\nlines", "\x00Attic", "Half \ud83d a wave"])
+async def test_name_unprintable(hass: HomeAssistant, step: str, name: str) -> None:
+    """A name can be written and shown everywhere."""
+    choices = ["viewer"] if step == "viewer" else ["plex", step]
+    result = await answer(hass, await start_flow(hass, *choices), name=name)
+    assert result["step_id"] == step
+    assert result["errors"] == {"name": "name_unprintable"}
+
+
 @pytest.mark.parametrize(
     ("internal", "external", "listed"),
     [

@@ -446,6 +446,56 @@ async def test_rate(hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]) ->
     assert await rating() is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Low\x00 \x1b[31mWater\x7f", "Low   [31mWater"),
+        ("Two\nlines", "Two lines"),
+        ("\ud83c\udf0a Waves", "🌊 Waves"),
+        ("Half \udf0a a wave", "Half   a wave"),
+    ],
+)
+async def test_characters_that_are_none(
+    hass: HomeAssistant, viewer: ConfigEntry[Any], typed: str, kept: str
+) -> None:
+    """What cannot be written is taken out, and what YAML has torn apart is joined."""
+    title = {"viewer": viewer.entry_id, "media_type": "movie", "title": typed}
+    play = (await call(hass, "add_play", **title))["play"]
+    assert play["title"] == kept
+    changed = {"viewer": viewer.entry_id, "play_id": play["play_id"], "title": typed}
+    assert (await call(hass, "update_play", **changed))["play"]["title"] == kept
+    assert (await call(hass, "rate", **title, rating=7))["title"] == kept
+    await add(hass, viewer, typed)
+    (item,) = (await call(hass, "get_watchlist"))["items"]
+    assert item["title"] == kept
+    other = {**MOVIE, "viewer": viewer.entry_id}
+    await call(hass, "rate", **other, rating=3)
+    (path,) = (each for each in stored(hass, viewer.entry_id) if "ratings" in each.name)
+    assert kept in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("action", "data", "key"),
+    [
+        ("remove_play", {"play_id": "\ud83d"}, "play_not_found"),
+        ("rate", {"media_type": "movie", "ids": {"tmdb": "\x00"}}, "id_invalid"),
+        ("rate", {"media_type": "movie", "ids": {"\udc00": 1}}, "id_invalid"),
+        ("get_history", {"viewer": "\udc00"}, "viewer_not_found"),
+    ],
+)
+async def test_errors_can_be_sent(
+    hass: HomeAssistant,
+    viewer: ConfigEntry[Any],
+    action: str,
+    data: dict[str, Any],
+    key: str,
+) -> None:
+    """Nor is it repeated in an error."""
+    found, given = await refused(hass, action, **{"viewer": viewer.entry_id, **data})
+    assert found == key
+    assert " ".join(given.values()).isprintable()
+
+
 # Refusing
 
 MOVIE = {"media_type": "movie", "title": "Home video"}
@@ -592,6 +642,9 @@ async def test_update_play_invalid(
         ("add_play", {**MOVIE, "season": -1}),
         ("add_play", {**MOVIE, "duration": 0}),
         ("add_play", {**MOVIE, "title": "x" * 1001}),
+        ("add_play", {**MOVIE, "title": "\x00\ud83d"}),
+        ("add_play", {**MOVIE, "year": float("inf")}),
+        ("rate", {**MOVIE, "rating": float("nan")}),
         ("add_play", {**MOVIE, "colour": "blue"}),
         ("add_play", {"title": "Of no kind"}),
         ("update_play", {}),

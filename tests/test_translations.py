@@ -7,7 +7,7 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.selector import selector
 from homeassistant.setup import async_setup_component
 import pytest
@@ -227,7 +227,8 @@ async def test_actions(hass: HomeAssistant) -> None:
         assert texts["name"] and texts["description"]
         fields = described()[name]["fields"]
         assert isinstance(action.schema, vol.Schema)
-        keys = action.schema.schema
+        assert described()[name]["target"] == {"entity": {"integration": DOMAIN}}
+        keys = action.schema.schema.keys() - cv.ENTITY_SERVICE_FIELDS.keys()
         assert fields.keys() == texts["fields"].keys() == set(map(str, keys))
         for key in keys:
             field = fields[str(key)]

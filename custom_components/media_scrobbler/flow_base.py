@@ -16,6 +16,7 @@ from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
 from .const import CONF_KIND, DOMAIN, KIND_VIEWER
+from .domain.fields import one_line
 from .scrobbler import DATA_SCROBBLER, Scrobbler
 
 MAX_NAME = 100
@@ -86,6 +87,14 @@ class ScrobblerFlow(ConfigFlow):
             for entry in self._entries()
             if entry is not besides
         )
+
+    def _name_error(
+        self, name: str, besides: ConfigEntry[Any] | None = None
+    ) -> str | None:
+        """Return what is wrong with a name that has been typed."""
+        if name != one_line(name):
+            return "name_unprintable"
+        return "name_taken" if self._is_taken(name, besides) else None
 
     def _free_name(self, name: str) -> str:
         """Return a name that no other entry has."""

@@ -20,15 +20,17 @@ from .domain.title import PLAYABLE, Ids, MediaType, Title, is_of_plex
 from .published import play_data, source_data
 from .service_call import (
     ATTR_LIMIT,
-    ATTR_VIEWER,
+    CHANGE_HISTORY,
     DEFAULT_LIMIT,
     LIMIT,
-    VIEWER_OPTIONAL,
+    LINE,
+    READ_HISTORY,
+    VIEWER,
     Action,
+    async_viewer_allowed,
+    async_viewers_allowed,
     invalid,
     time_of,
-    viewer_of,
-    viewers_of,
 )
 from .storage.store import UnreadableStoreError
 from .viewer import Viewer
@@ -45,8 +47,8 @@ EARLIEST_YEAR = 1900
 
 _PLAYABLE = vol.In([media_type.value for media_type in PLAYABLE])
 _NUMBER = vol.All(vol.Coerce(int), vol.Range(min=0, max=99_999))
-_TEXT = vol.All(cv.string, vol.Strip, vol.Length(min=1, max=1000))
-_IDS = vol.Schema({cv.string: vol.Any(int, cv.string)})
+_TEXT = vol.All(LINE, vol.Length(min=1))
+_IDS = vol.Schema({LINE: vol.Any(int, LINE)})
 
 # What a title is described by. Every key is also a field of Title.
 _TITLE_FIELDS: dict[vol.Marker, Any] = {
@@ -67,7 +69,7 @@ _PLAY_FIELDS: dict[vol.Marker, Any] = {
 
 _GET_HISTORY = vol.Schema(
     {
-        **VIEWER_OPTIONAL,
+        **VIEWER,
         vol.Optional(ATTR_START): cv.datetime,
         vol.Optional(ATTR_END): cv.datetime,
         vol.Optional(ATTR_MEDIA_TYPE): _PLAYABLE,
@@ -77,7 +79,7 @@ _GET_HISTORY = vol.Schema(
 )
 _ADD_PLAY = vol.Schema(
     {
-        vol.Required(ATTR_VIEWER): cv.string,
+        **VIEWER,
         vol.Required(ATTR_MEDIA_TYPE): _PLAYABLE,
         vol.Optional(ATTR_WATCHED_AT): cv.datetime,
         **_PLAY_FIELDS,
@@ -85,18 +87,16 @@ _ADD_PLAY = vol.Schema(
 )
 _UPDATE_PLAY = vol.Schema(
     {
-        vol.Required(ATTR_VIEWER): cv.string,
-        vol.Required(ATTR_PLAY_ID): cv.string,
+        **VIEWER,
+        vol.Required(ATTR_PLAY_ID): LINE,
         vol.Optional(ATTR_WATCHED_AT): cv.datetime,
         **_PLAY_FIELDS,
     }
 )
-_REMOVE_PLAY = vol.Schema(
-    {vol.Required(ATTR_VIEWER): cv.string, vol.Required(ATTR_PLAY_ID): cv.string}
-)
+_REMOVE_PLAY = vol.Schema({**VIEWER, vol.Required(ATTR_PLAY_ID): LINE})
 _RATE = vol.Schema(
     {
-        vol.Required(ATTR_VIEWER): cv.string,
+        **VIEWER,
         vol.Required(ATTR_MEDIA_TYPE): vol.In([kind.value for kind in MediaType]),
         vol.Optional(ATTR_RATING): vol.All(vol.Coerce(float), vol.Range(min=0, max=10)),
         **_TITLE_FIELDS,
@@ -109,7 +109,7 @@ async def _async_get_history(call: ServiceCall) -> ServiceResponse:
     if start is not None and end is not None and start >= end:
         raise invalid("start_not_before_end")
     found: list[tuple[Viewer, Play]] = []
-    for viewer in viewers_of(call):
+    for viewer in await async_viewers_allowed(call, READ_HISTORY):
         plays = await viewer.history.async_plays(
             start=start,
             end=end,
@@ -127,7 +127,7 @@ async def _async_get_history(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_add_play(call: ServiceCall) -> ServiceResponse:
-    viewer = viewer_of(call)
+    viewer = await async_viewer_allowed(call, CHANGE_HISTORY)
     title = _title(Title(media_type=MediaType(call.data[ATTR_MEDIA_TYPE])), call.data)
     now = dt_util.utcnow()
     watched_at = _past(time_of(call, ATTR_WATCHED_AT), now) or now
@@ -137,7 +137,7 @@ async def _async_add_play(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_update_play(call: ServiceCall) -> ServiceResponse:
-    viewer = viewer_of(call)
+    viewer = await async_viewer_allowed(call, CHANGE_HISTORY)
     watched_at = _past(time_of(call, ATTR_WATCHED_AT), dt_util.utcnow())
 
     def correct(play: Play) -> Play:
@@ -153,14 +153,14 @@ async def _async_update_play(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_remove_play(call: ServiceCall) -> ServiceResponse:
-    viewer = viewer_of(call)
+    viewer = await async_viewer_allowed(call, CHANGE_HISTORY)
     with _errors(call):
         play = await viewer.async_remove_play(call.data[ATTR_PLAY_ID])
     return {"play": _play(viewer, play)}
 
 
 async def _async_rate(call: ServiceCall) -> ServiceResponse:
-    viewer = viewer_of(call)
+    viewer = await async_viewer_allowed(call, CHANGE_HISTORY)
     title = _title(Title(media_type=MediaType(call.data[ATTR_MEDIA_TYPE])), call.data)
     # No rating and a rating of 0 both take it back, as they do on the servers.
     rating = call.data.get(ATTR_RATING) or None

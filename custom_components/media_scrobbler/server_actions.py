@@ -16,27 +16,25 @@ from .published import server_data
 from .scrobbler import DATA_SCROBBLER
 from .service_call import (
     ATTR_LIMIT,
-    ATTR_SERVER,
-    ATTR_VIEWER,
     DEFAULT_LIMIT,
     LIMIT,
-    SERVER_OPTIONAL,
-    VIEWER_OPTIONAL,
+    SERVER,
+    VIEWER,
     Action,
+    async_servers,
+    async_viewers,
     invalid,
-    servers_of,
     time_of,
-    viewer_of,
 )
 
 ATTR_SINCE = "since"
 
 _GET_WEBHOOK_LOG = vol.Schema(
-    {**SERVER_OPTIONAL, vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): LIMIT}
+    {**SERVER, vol.Optional(ATTR_LIMIT, default=DEFAULT_LIMIT): LIMIT}
 )
-_LIBRARY = vol.Schema(SERVER_OPTIONAL)
+_LIBRARY = vol.Schema(SERVER)
 _IMPORT_HISTORY = vol.Schema(
-    {**SERVER_OPTIONAL, **VIEWER_OPTIONAL, vol.Optional(ATTR_SINCE): cv.datetime}
+    {**SERVER, **VIEWER, vol.Optional(ATTR_SINCE): cv.datetime}
 )
 
 
@@ -44,7 +42,7 @@ async def _async_get_webhook_log(call: ServiceCall) -> ServiceResponse:
     limit = call.data[ATTR_LIMIT]
     events: list[dict[str, Any]] = [
         {**entry, **server_data(server)}
-        for server in servers_of(call)
+        for server in (await async_servers(call)).found
         for entry in server.log.newest(limit)
     ]
     events.sort(key=lambda entry: entry["at"], reverse=True)
@@ -53,10 +51,9 @@ async def _async_get_webhook_log(call: ServiceCall) -> ServiceResponse:
 
 async def _async_scan_library(call: ServiceCall) -> ServiceResponse:
     """Scan one library after the other; returns what there is in all of them."""
+    chosen = await async_servers(call)
     servers = [
-        server
-        for server in servers_of(call)
-        if server.is_signed_in or ATTR_SERVER in call.data
+        server for server in chosen.found if server.is_signed_in or chosen.are_named
     ]
     if not servers:
         raise invalid("no_server_to_scan")
@@ -79,19 +76,21 @@ async def _async_scan_library(call: ServiceCall) -> ServiceResponse:
 async def _async_clear_library(call: ServiceCall) -> ServiceResponse:
     return {
         "removed": sum(
-            [await server.async_clear_library() for server in servers_of(call)]
+            [
+                await server.async_clear_library()
+                for server in (await async_servers(call)).found
+            ]
         )
     }
 
 
 async def _async_import_history(call: ServiceCall) -> ServiceResponse:
     """Import one server's history after the other; returns what became of all of them."""
-    viewer = viewer_of(call) if ATTR_VIEWER in call.data else None
+    viewers = await async_viewers(call, or_servers=True)
     since = time_of(call, ATTR_SINCE)
+    chosen = await async_servers(call, or_viewers=True)
     servers = [
-        server
-        for server in servers_of(call)
-        if server.is_signed_in or ATTR_SERVER in call.data
+        server for server in chosen.found if server.is_signed_in or chosen.are_named
     ]
     if not servers:
         raise invalid("no_server_to_ask")
@@ -100,11 +99,12 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
     outcomes: Counter[Outcome] = Counter()
     failed: HomeAssistantError | None = None
     for server in servers:
-        try:
-            outcomes += await server.async_import_history(viewer, since)
-        except HomeAssistantError as err:
-            # The other servers are asked all the same.
-            failed = err
+        for viewer in viewers.found if viewers.are_named else (None,):
+            try:
+                outcomes += await server.async_import_history(viewer, since)
+            except HomeAssistantError as err:
+                # The other servers are asked all the same.
+                failed = err
     scrobbler = call.hass.data[DATA_SCROBBLER]
     call.hass.async_create_background_task(
         scrobbler.history_sync.async_bring_in_step(list(scrobbler.servers.values())),
@@ -129,8 +129,14 @@ ACTIONS = (
         _async_get_webhook_log,
         _GET_WEBHOOK_LOG,
         SupportsResponse.ONLY,
+        for_administrators=True,
     ),
-    Action("import_history", _async_import_history, _IMPORT_HISTORY),
-    Action("scan_library", _async_scan_library, _LIBRARY),
-    Action("clear_library", _async_clear_library, _LIBRARY),
+    Action(
+        "import_history",
+        _async_import_history,
+        _IMPORT_HISTORY,
+        for_administrators=True,
+    ),
+    Action("scan_library", _async_scan_library, _LIBRARY, for_administrators=True),
+    Action("clear_library", _async_clear_library, _LIBRARY, for_administrators=True),
 )

@@ -86,10 +86,10 @@ class ServerSteps(ScrobblerFlow):
         if user_input is not None:
             self._kind = kind.value
             self._name = user_input[CONF_NAME]
-            if not self._is_taken(self._name):
+            if (error := self._name_error(self._name)) is None:
                 self._webhook_id = webhook.async_generate_id()
                 return await self.async_step_webhook()
-            errors[CONF_NAME] = "name_taken"
+            errors[CONF_NAME] = error
         return self.async_show_form(
             step_id=f"{kind.value}_webhook_only",
             data_schema=self.add_suggested_values_to_schema(
@@ -288,8 +288,8 @@ class ServerSteps(ScrobblerFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._name = user_input[CONF_NAME]
-            if self._is_taken(self._name, besides=entry):
-                errors[CONF_NAME] = "name_taken"
+            if (error := self._name_error(self._name, besides=entry)) is not None:
+                errors[CONF_NAME] = error
             elif await self._async_moved(entry, user_input, errors):
                 if user_input[CONF_NEW_URL]:
                     self._webhook_id = webhook.async_generate_id()

@@ -9,15 +9,7 @@ import voluptuous as vol
 
 from .domain.event import ServerType
 from .scrobbler import DATA_SCROBBLER
-from .service_call import (
-    ATTR_SERVER,
-    SERVER_OPTIONAL,
-    VIEWER_OPTIONAL,
-    Action,
-    invalid,
-    servers_of,
-    viewers_of,
-)
+from .service_call import SERVER, VIEWER, Action, async_servers, async_viewers, invalid
 from .sync_run import SyncResult
 
 ATTR_ALLOW_MASS_UNWATCH = "allow_mass_unwatch"
@@ -25,8 +17,8 @@ ATTR_DRY_RUN = "dry_run"
 
 _SYNC_JELLYFIN = vol.Schema(
     {
-        **VIEWER_OPTIONAL,
-        **SERVER_OPTIONAL,
+        **VIEWER,
+        **SERVER,
         vol.Optional(ATTR_DRY_RUN, default=False): bool,
         vol.Optional(ATTR_ALLOW_MASS_UNWATCH, default=False): bool,
     }
@@ -36,12 +28,14 @@ _SYNC_JELLYFIN = vol.Schema(
 async def _async_sync_jellyfin(call: ServiceCall) -> ServiceResponse:
     """Bring one server after the other in step; returns what that came to in all."""
     history_sync = call.hass.data[DATA_SCROBBLER].history_sync
-    viewers, dry_run = viewers_of(call), call.data[ATTR_DRY_RUN]
+    viewers = (await async_viewers(call, or_servers=True)).found
+    dry_run = call.data[ATTR_DRY_RUN]
+    chosen = await async_servers(call, or_viewers=True)
     servers = [
         server
-        for server in servers_of(call)
+        for server in chosen.found
         if server.type is ServerType.JELLYFIN
-        and (server.is_signed_in or ATTR_SERVER in call.data)
+        and (server.is_signed_in or chosen.are_named)
     ]
     if not servers:
         raise invalid("no_jellyfin_server")
@@ -77,4 +71,8 @@ async def _async_sync_jellyfin(call: ServiceCall) -> ServiceResponse:
     return totals
 
 
-ACTIONS = (Action("sync_jellyfin", _async_sync_jellyfin, _SYNC_JELLYFIN),)
+ACTIONS = (
+    Action(
+        "sync_jellyfin", _async_sync_jellyfin, _SYNC_JELLYFIN, for_administrators=True
+    ),
+)

@@ -30,11 +30,12 @@ class ViewerSteps(ScrobblerFlow):
         """Ask who watches, and with which accounts."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            if not self._is_taken(user_input[CONF_NAME]):
+            name = user_input[CONF_NAME]
+            if (error := self._name_error(name)) is None:
                 return self.async_create_entry(
-                    title=user_input[CONF_NAME], data=_viewer_data(user_input)
+                    title=name, data=_viewer_data(user_input)
                 )
-            errors[CONF_NAME] = "name_taken"
+            errors[CONF_NAME] = error
         return self.async_show_form(
             step_id="viewer",
             data_schema=self.add_suggested_values_to_schema(
@@ -103,8 +104,8 @@ class ViewerSteps(ScrobblerFlow):
                 errors[CONF_VIEWER] = "viewer_gone"
             elif not name:
                 errors[CONF_NAME] = "name_missing"
-            elif self._is_taken(name):
-                errors[CONF_NAME] = "name_taken"
+            elif (error := self._name_error(name)) is not None:
+                errors[CONF_NAME] = error
             else:
                 # The entry is a person, who may have other accounts and lose this one.
                 await self.async_set_unique_id(None)
@@ -175,13 +176,13 @@ class ViewerSteps(ScrobblerFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             name = user_input[CONF_NAME]
-            if not self._is_taken(name, besides=entry):
+            if (error := self._name_error(name, besides=entry)) is None:
                 return self.async_update_reload_and_abort(
                     entry,
                     title=name,
                     data={**entry.data, **_viewer_data(user_input)},
                 )
-            errors[CONF_NAME] = "name_taken"
+            errors[CONF_NAME] = error
         values = user_input or {CONF_NAME: entry.title, **entry.data}
         # An account goes with its server and cannot be chosen any more.
         known = {option["value"] for option in self._account_options()}

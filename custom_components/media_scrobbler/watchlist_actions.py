@@ -9,21 +9,28 @@ import voluptuous as vol
 from .const import DOMAIN
 from .published import run_data, viewer_data, watchlist_item_data
 from .scrobbler import DATA_SCROBBLER
-from .service_call import ATTR_VIEWER, VIEWER_OPTIONAL, Action, invalid, viewers_of
+from .service_call import (
+    READ_WATCHLIST,
+    VIEWER,
+    Action,
+    async_viewers,
+    async_viewers_allowed,
+    invalid,
+)
 from .storage.import_log import Trigger
 from .watchlist_import import Imported
 
 ATTR_DRY_RUN = "dry_run"
 
-_READ = vol.Schema(VIEWER_OPTIONAL)
+_READ = vol.Schema(VIEWER)
 _IMPORT_WATCHLIST = vol.Schema(
-    {**VIEWER_OPTIONAL, vol.Optional(ATTR_DRY_RUN, default=False): bool}
+    {**VIEWER, vol.Optional(ATTR_DRY_RUN, default=False): bool}
 )
 
 
 async def _async_get_watchlist(call: ServiceCall) -> ServiceResponse:
     watchlists = call.hass.data[DATA_SCROBBLER].watchlists
-    viewers = viewers_of(call)
+    viewers = await async_viewers_allowed(call, READ_WATCHLIST)
     if any(viewer.watchlist.unreadable for viewer in viewers):
         raise HomeAssistantError(
             translation_domain=DOMAIN, translation_key="not_readable"
@@ -43,7 +50,7 @@ async def _async_get_watchlist(call: ServiceCall) -> ServiceResponse:
 async def _async_get_watchlist_imports(call: ServiceCall) -> ServiceResponse:
     runs: list[dict[str, Any]] = [
         {**viewer_data(viewer), **run_data(run)}
-        for viewer in viewers_of(call)
+        for viewer in await async_viewers_allowed(call, READ_WATCHLIST)
         for run in viewer.imports.runs
     ]
     runs.sort(key=lambda run: run["at"], reverse=True)
@@ -53,10 +60,11 @@ async def _async_get_watchlist_imports(call: ServiceCall) -> ServiceResponse:
 async def _async_import_watchlist(call: ServiceCall) -> ServiceResponse:
     """Import one list after the other; returns what came of all of them."""
     importer = call.hass.data[DATA_SCROBBLER].watchlist_importer
+    chosen = await async_viewers(call)
     viewers = [
         viewer
-        for viewer in viewers_of(call)
-        if ATTR_VIEWER in call.data or importer.account_of(viewer) is not None
+        for viewer in chosen.found
+        if chosen.are_named or importer.account_of(viewer) is not None
     ]
     if not viewers:
         raise invalid("no_plex_account_at_all")
@@ -90,5 +98,10 @@ ACTIONS = (
         _READ,
         SupportsResponse.ONLY,
     ),
-    Action("import_watchlist", _async_import_watchlist, _IMPORT_WATCHLIST),
+    Action(
+        "import_watchlist",
+        _async_import_watchlist,
+        _IMPORT_WATCHLIST,
+        for_administrators=True,
+    ),
 )

@@ -53,6 +53,7 @@ def test_blank_text_reads_as_none(read: Reader, blank: str) -> None:
         pytest.param("Low\r\nWater", "Low Water", id="line break"),
         pytest.param("Low\x00Water", "Low Water", id="NUL"),
         pytest.param("Low\ud83dWater", "Low Water", id="half a character"),
+        pytest.param("Low \ud83c\udf0a Water", "Low 🌊 Water", id="both halves"),
         pytest.param("Low\u2028Water", "Low Water", id="line separator"),
         pytest.param("低い\u3000水", "低い\u3000水", id="ideographic space"),
         pytest.param("\x00\x01", None, id="control characters only"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+import math
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -175,3 +176,21 @@ async def test_removing(disk: Disk, unrated: Ratings) -> None:
 
     assert disk.names() == []
     assert unrated.unreadable == {}
+
+
+async def test_a_rating_that_cannot_be_written_keeps_no_other_back(
+    disk: Disk, unrated: Ratings
+) -> None:
+    for title, value in (
+        (movie(1, title="\ud83d"), 5.0),
+        (movie(1), math.nan),
+        (movie(1), 11),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            await unrated.async_set(title, value, NOON)
+    assert len(unrated) == 0
+
+    await unrated.async_set(movie(2), 7, NOON)
+
+    (stored,) = disk.read(KEY)["ratings"]
+    assert stored["title"] == "Film 2"

@@ -63,9 +63,7 @@ class Fields(Mapping[str, Any]):
         """Return a text on one line, without surrounding blanks; a number reads as its digits."""
         value = self._data.get(key)
         if isinstance(value, str):
-            if not value.isprintable():
-                value = _CONTROL.sub(" ", value)
-            value = value.strip()
+            value = one_line(value)
             if len(value) > MAX_TEXT:
                 raise self._wrong(key, f"at most {MAX_TEXT} characters long")
             return value or None
@@ -155,6 +153,18 @@ class Fields(Mapping[str, Any]):
         if not isinstance(value, list):
             raise self._wrong(key, "a list")
         return [Fields(item, f"{self._where}.{key}") for item in value]
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, without control characters and surrounding blanks.
+
+    A character that was written as two halves, as JSON does and YAML takes for two
+    characters, becomes whole.
+    """
+    if not text.isprintable():
+        halves = text.encode("utf-16-le", "surrogatepass")
+        text = _CONTROL.sub(" ", halves.decode("utf-16-le", "surrogatepass"))
+    return text.strip()
 
 
 def _is_number(value: Any) -> TypeIs[float]:

@@ -401,8 +401,8 @@ class History:
             return part, old, False
         play = merge(old, title, watched_at, source)
         if changed := play != old:
-            self._index.replace(old, play, part.number)
             part.put(play)
+            self._index.replace(old, play, part.number)
             self._note_last(play)
         return part, play, changed
 
@@ -434,8 +434,8 @@ class History:
                 part.remove(play_id)
                 self._note_gone(old)
             else:
-                self._index.replace(old, new, part.number)
                 part.put(new)
+                self._index.replace(old, new, part.number)
                 self._note_last(new)
             written = self._writer(part).save()
             await self._end_change()
