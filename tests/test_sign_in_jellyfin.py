@@ -514,6 +514,158 @@ async def test_certificate(hass: HomeAssistant, reachable: str, step: str) -> No
         assert servers(hass)[0].data["verify_ssl"] is False
 
 
+@STEPS
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_leads_to_https(
+    hass: HomeAssistant, reachable: str, step: str, status: int
+) -> None:
+    """A server that leads to https is met there, and told nothing on the way."""
+    async with JellyfinStandIn(https=True) as server:
+        server.add_user("alice", PASSWORD, administrator=True, user=ALICE_AT_JELLYFIN)
+        server.to_https = status
+        result = await start_flow(hass, "jellyfin", step)
+        plain = f"http://127.0.0.1:{server.port}"
+        right = fields(server, step) | {"url": plain, "verify_ssl": False}
+        await recover(hass, result, server, **right)
+        assert servers(hass)[0].data["url"] == server.url
+
+
+@STEPS
+async def test_base_url(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    step: str,
+) -> None:
+    """A server that leads into the path that it is under is met there."""
+    result = await start_flow(hass, "jellyfin", step)
+    right = fields(jellyfin_server, step)
+    jellyfin_server.base_url = "/jellyfin"
+    await recover(hass, result, jellyfin_server, **right)
+    assert servers(hass)[0].data["url"] == jellyfin_server.url
+    assert jellyfin_server.url == f"{right['url']}/jellyfin"
+
+
+@STEPS
+@pytest.mark.parametrize(
+    ("base", "page"),
+    [
+        ("", "/web/index.html#!/home.html"),
+        ("/jellyfin", "/jellyfin/web/#/home"),
+        ("/jellyfin", "/jellyfin/"),
+    ],
+)
+async def test_address_of_the_page(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    step: str,
+    base: str,
+    page: str,
+) -> None:
+    """The address that the browser shows will do."""
+    result = await start_flow(hass, "jellyfin", step)
+    right = fields(jellyfin_server, step)
+    jellyfin_server.base_url = base
+    await recover(
+        hass,
+        result,
+        jellyfin_server,
+        **right | {"url": f"{right['url']}{page}"},
+    )
+    assert servers(hass)[0].data["url"] == jellyfin_server.url
+
+
+@STEPS
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        # A page to sign in on, of a proxy.
+        ("https://auth.example.org/login?to=nas", "https://auth.example.org/login"),
+        ("/login?to=%2FSystem", "{url}/login"),
+        # Another host, and one that leads round and round.
+        ("http://192.0.2.9/System/Info/Public", "http://192.0.2.9/System/Info/Public"),
+        ("/System/Info/Public", "{url}/System/Info/Public"),
+        ("/a/System/Info/Public", "{url}/a/System/Info/Public"),
+    ],
+)
+async def test_leads_elsewhere(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    step: str,
+    location: str,
+    shown: str,
+) -> None:
+    """A redirect to anywhere else is not followed: it is said where it leads."""
+    result = await start_flow(hass, "jellyfin", step)
+    right = fields(jellyfin_server, step)
+    with jellyfin_server.faults.redirect(location):
+        result = await answer(hass, result, **right)
+    assert result["errors"] == {"base": "redirected"}
+    placeholders = result["description_placeholders"]
+    assert placeholders == {"url": shown.format(url=jellyfin_server.url)}
+    assert suggested(result)["url"] == jellyfin_server.url
+    assert jellyfin_server.log.count_of("POST") == 0
+    await recover(hass, result, jellyfin_server, **right)
+
+
+async def test_sign_in_is_sent_on(
+    hass: HomeAssistant, jellyfin_server: JellyfinStandIn, alice: JellyfinUser
+) -> None:
+    """A password is not sent on, and what is sent on is not taken for a wrong password."""
+    result = await start_flow(hass, "jellyfin", "jellyfin_password")
+    right = fields(jellyfin_server, "jellyfin_password")
+    async with JellyfinStandIn(name="Cellar") as other:
+        with jellyfin_server.faults.redirect(
+            f"{other.url}/Users/AuthenticateByName", method="POST"
+        ):
+            result = await answer(hass, result, **right)
+        assert result["errors"] == {"base": "redirected"}
+        assert len(other.log) == 0
+    await recover(hass, result, jellyfin_server, **right)
+
+
+@STEPS
+async def test_no_https(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    step: str,
+) -> None:
+    """A port that speaks plain HTTP has no wrong certificate: it has none."""
+    result = await start_flow(hass, "jellyfin", step)
+    right = fields(jellyfin_server, step)
+    url = right["url"].replace("http:", "https:")
+    result = await answer(hass, result, **right | {"url": url})
+    assert result["errors"] == {"base": "no_https"}
+    await recover(hass, result, jellyfin_server, **right)
+
+
+@STEPS
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("http://alice:secret@nas:8096", "url_with_credentials"),
+        ("http://fd00::5:8096", "ipv6_without_brackets"),
+    ],
+)
+async def test_url_says_too_much(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    step: str,
+    url: str,
+    error: str,
+) -> None:
+    """It is said what is wrong with a URL."""
+    result = await start_flow(hass, "jellyfin", step)
+    right = fields(jellyfin_server, step)
+    result = await answer(hass, result, **right | {"url": url})
+    assert result["errors"] == {"url": error}
+    await recover(hass, result, jellyfin_server, **right)
+
+
 @pytest.mark.parametrize("step", ["jellyfin_password", "jellyfin_api_key"])
 @pytest.mark.parametrize("path", ["/Users", "/Plugins/*"])
 async def test_fails_later(
@@ -761,7 +913,44 @@ async def test_sign_in_anew_elsewhere(
     assert entry.data == before
 
 
+async def test_sign_in_anew_under_https(hass: HomeAssistant, reachable: str) -> None:
+    """A server that has come to lead to https is signed in to there."""
+    async with JellyfinStandIn(https=True) as server:
+        server.add_user("alice", PASSWORD, administrator=True, user=ALICE_AT_JELLYFIN)
+        step = "jellyfin_password"
+        plain = fields(server, step) | {
+            "url": f"http://127.0.0.1:{server.port}",
+            "verify_ssl": False,
+        }
+        result = await answer(hass, await start_flow(hass, "jellyfin", step), **plain)
+        entry = await finish(hass, result)
+        assert entry.data["url"] == plain["url"]
+        server.accounts.tokens.clear()
+        menu = await rejected(hass, entry)
+        server.to_https = 301
+        result = await answer(hass, menu, next_step_id=step)
+        assert_aborted(await answer(hass, result, **plain), "reauth_successful")
+        await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+        assert entry.data["url"] == server.url
+
+
 # Reconfiguring
+
+
+async def test_moved_under_a_path(
+    hass: HomeAssistant, jellyfin_server: JellyfinStandIn, alice: JellyfinUser
+) -> None:
+    """A server that has got a base URL says so, and is found under it."""
+    entry = await added(hass, jellyfin_server)
+    old_url = jellyfin_server.url
+    jellyfin_server.base_url = "/jellyfin"
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert f"{old_url}/jellyfin/web" in (entry.reason or "")
+    result = await reconfigured(hass, entry, url=f"{old_url}/jellyfin/web")
+    assert_aborted(result, "reconfigure_successful")
+    assert entry.data["url"] == jellyfin_server.url
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
 
 
 async def test_moved(

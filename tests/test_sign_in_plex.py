@@ -360,15 +360,24 @@ async def test_token(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     assert plex_net.accounts.user_of(token) is plex_net.owner
 
 
-@pytest.mark.parametrize("url", ["ftp://192.0.2.1", "http://[::1", ""])
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ftp://192.0.2.1", "invalid_url"),
+        ("http://[::1", "invalid_url"),
+        ("", "invalid_url"),
+        ("http://alice:secret@nas:32400", "url_with_credentials"),
+        ("http://fd00::5:3240", "ipv6_without_brackets"),
+    ],
+)
 async def test_invalid_url(
-    hass: HomeAssistant, plex_net: PlexStandIn, url: str
+    hass: HomeAssistant, plex_net: PlexStandIn, url: str, error: str
 ) -> None:
-    """What is no URL is not tried."""
+    """What is no URL is not tried, and it is said why."""
     result = await start_flow(hass, "plex", "plex_token")
     right = fields(plex_net)
     result = await answer(hass, result, **right | {"url": url})
-    assert result["errors"] == {"url": "invalid_url"}
+    assert result["errors"] == {"url": error}
     await finish(hass, await answer(hass, result, **right))
 
 
@@ -427,6 +436,83 @@ async def test_certificate(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     assert entry.title == "Garage"
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data["verify_ssl"] is False
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_leads_to_https(
+    hass: HomeAssistant, plex_net: PlexStandIn, status: int
+) -> None:
+    """A server that leads to https is met there."""
+    garage = await plex_net.add_server("Garage", https="self-signed")
+    garage.to_https = status
+    result = await start_flow(hass, "plex", "plex_token")
+    right = fields(plex_net, garage)
+    result = await answer(hass, result, **right | {"verify_ssl": False})
+    entry = await finish(hass, result)
+    assert entry.data["url"] == garage.url.replace("http:", "https:")
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_leads_to_a_certificate(
+    hass: HomeAssistant, plex_net: PlexStandIn
+) -> None:
+    """One that nobody vouches for there is not told the token."""
+    garage = await plex_net.add_server("Garage", https="self-signed")
+    garage.to_https = 301
+    result = await start_flow(hass, "plex", "plex_token")
+    result = await answer(hass, result, **fields(plex_net, garage))
+    assert result["errors"] == {"base": "certificate"}
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://auth.example.org/login?to=nas", "https://auth.example.org/login"),
+        ("{other}/", "{other}"),
+        ("/", "{url}"),
+    ],
+)
+async def test_leads_elsewhere(
+    hass: HomeAssistant, plex_net: PlexStandIn, location: str, shown: str
+) -> None:
+    """A redirect to anywhere else is not followed, least of all with the token."""
+    other = await plex_net.add_server("Garage")
+    result = await start_flow(hass, "plex", "plex_token")
+    right = fields(plex_net)
+    places = {"url": plex_net.server.url, "other": f"http://localhost:{other.port}"}
+    with plex_net.server.faults.redirect(location.format(**places)):
+        result = await answer(hass, result, **right)
+    assert result["errors"] == {"base": "redirected"}
+    placeholders = result["description_placeholders"]
+    assert placeholders == {"url": shown.format(**places)}
+    assert len(other.log) == 0
+    await finish(hass, await answer(hass, result, **right))
+
+
+@pytest.mark.parametrize("page", ["/web/index.html#!/media/5f0c", "/web/"])
+async def test_address_of_the_page(
+    hass: HomeAssistant, plex_net: PlexStandIn, page: str
+) -> None:
+    """The address that the browser shows will do."""
+    result = await start_flow(hass, "plex", "plex_token")
+    right = fields(plex_net)
+    result = await answer(hass, result, **right | {"url": f"{right['url']}{page}"})
+    entry = await finish(hass, result)
+    assert entry.data["url"] == right["url"]
+
+
+async def test_no_https(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
+    """A port that speaks plain HTTP has no wrong certificate: it has none."""
+    garage = await plex_net.add_server("Garage", https="none")
+    result = await start_flow(hass, "plex", "plex_token")
+    right = fields(plex_net, garage)
+    url = right["url"].replace("http:", "https:")
+    for verify_ssl in (True, False):
+        result = await answer(
+            hass, result, **right | {"url": url, "verify_ssl": verify_ssl}
+        )
+        assert result["errors"] == {"base": "no_https"}
+    await finish(hass, await answer(hass, result, **right))
 
 
 async def test_plex_tv_fails_with_token(
@@ -694,6 +780,22 @@ async def test_moved(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
     assert (entry.title, entry.data["url"]) == ("Upstairs", plex_net.server.url)
     assert plex_net.owner.webhooks == [FOREIGN, webhook_url(hass, entry)]
+
+
+async def test_moved_to_https(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
+    """A server that has come to lead to https says so, and is found there."""
+    garage = await plex_net.add_server("Garage", https="self-signed")
+    menu = await start_flow(hass, "plex", "plex_token")
+    entry = await finish(hass, await answer(hass, menu, **fields(plex_net, garage)))
+    garage.to_https = 308
+    https = garage.url.replace("http:", "https:")
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert https in (entry.reason or "")
+    result = await reconfigured(hass, entry, verify_ssl=False)
+    assert_aborted(result, "reconfigure_successful")
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert entry.data["url"] == https
 
 
 async def test_renamed_while_away(hass: HomeAssistant, plex_net: PlexStandIn) -> None:

@@ -61,4 +61,4 @@ def assert_translated(result: Mapping[str, Any], *category: str) -> None:
                 assert step["data"][field]
                 assert step["data_description"][field]
             for error in (result["errors"] or {}).values():
-                assert text(*category, "error", error)
+                assert placeholders(text(*category, "error", error)) <= given

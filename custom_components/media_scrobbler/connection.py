@@ -183,6 +183,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=err.reason,
+                translation_placeholders=err.placeholders,
                 retry_after=RECHECK_DELAYS[failures]
                 if failures < len(RECHECK_DELAYS)
                 else None,

@@ -18,10 +18,10 @@ import voluptuous as vol
 
 from .const import CONF_OBTAINED, CONF_USER_ID
 from .domain.event import ServerType
-from .domain.media_server import ForbiddenError, MediaServerError
+from .domain.media_server import ForbiddenError, MediaServerError, ServerInfo
 from .flow_base import WaitingFlow
 from .jellyfin.client import JellyfinClient, SignedIn
-from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps, valid_url
+from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps
 
 
 class JellyfinSteps(WaitingFlow, ServerSteps):
@@ -55,15 +55,16 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
         """Ask for the URL, and get a code to show."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            client = await self._async_client(user_input, errors)
-            if client is not None:
+            reached = await self._async_server(user_input, errors)
+            if reached is not None:
+                client, info = reached
+                await self._async_recognise(ServerType.JELLYFIN, info.id)
                 try:
-                    await self._async_before_signing_in(client)
                     code, secret = await client.async_quick_connect()
                 except ForbiddenError:
                     errors["base"] = "quick_connect_off"
                 except MediaServerError as err:
-                    errors["base"] = err.reason
+                    self._note_error(errors, err)
                 else:
                     self._quick_connect_code = code
                     self._quick_connect = self._async_wait_for(
@@ -118,15 +119,16 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
         """Ask for user name and password; the password is not kept."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            client = await self._async_client(user_input, errors)
-            if client is not None:
+            reached = await self._async_server(user_input, errors)
+            if reached is not None:
+                client, info = reached
+                await self._async_recognise(ServerType.JELLYFIN, info.id)
                 try:
-                    await self._async_before_signing_in(client)
                     signed_in = await client.async_sign_in(
                         user_input[CONF_USERNAME], user_input[CONF_PASSWORD]
                     )
                 except MediaServerError as err:
-                    errors["base"] = err.reason
+                    self._note_error(errors, err)
                 else:
                     result = await self._async_with(signed_in, errors)
                     if result is not None:
@@ -147,25 +149,19 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
         """Ask for an API key."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            client = await self._async_client(
-                user_input, errors, token=user_input[CONF_API_KEY].strip()
-            )
-            if client is not None:
-                try:
-                    info = await client.async_info()
-                except MediaServerError as err:
-                    errors["base"] = err.reason
-                else:
-                    data = {
-                        **self._address,
-                        CONF_TOKEN: user_input[CONF_API_KEY].strip(),
-                        CONF_OBTAINED: False,
-                    }
-                    result = await self._async_signed_in(
-                        ServerType.JELLYFIN, client, info, data, errors
-                    )
-                    if result is not None:
-                        return result
+            api_key = user_input[CONF_API_KEY].strip()
+            reached = await self._async_server(user_input, errors, token=api_key)
+            if reached is not None:
+                data = {
+                    **self._address,
+                    CONF_TOKEN: api_key,
+                    CONF_OBTAINED: False,
+                }
+                result = await self._async_signed_in(
+                    ServerType.JELLYFIN, *reached, data, errors
+                )
+                if result is not None:
+                    return result
         return self._form(
             "jellyfin_api_key",
             {vol.Required(CONF_API_KEY): TEXT_SECRET},
@@ -173,30 +169,32 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
             errors,
         )
 
-    async def _async_client(
+    async def _async_server(
         self,
         user_input: dict[str, Any],
         errors: dict[str, str],
         token: str | None = None,
-    ) -> JellyfinClient | None:
-        url = valid_url(user_input[CONF_URL])
-        if url is None:
-            errors[CONF_URL] = "invalid_url"
+    ) -> tuple[JellyfinClient, ServerInfo] | None:
+        """Return the server at the URL that was given, and its client; or note the error."""
+        if (given := self._url(user_input, errors)) is None:
             return None
         verify_ssl = user_input[CONF_VERIFY_SSL]
-        self._address = {CONF_URL: url, CONF_VERIFY_SSL: verify_ssl}
-        self._client = JellyfinClient(
-            async_get_clientsession(self.hass, verify_ssl=verify_ssl),
-            url=url,
-            device_id=await instance_id.async_get(self.hass),
-            token=token,
-        )
-        return self._client
+        device_id = await instance_id.async_get(self.hass)
 
-    async def _async_before_signing_in(self, client: JellyfinClient) -> None:
-        """End the flow if there is no need to sign in; raises MediaServerError."""
-        info = await client.async_info()
-        await self._async_recognise(ServerType.JELLYFIN, info.id)
+        async def create(url: str) -> JellyfinClient:
+            return JellyfinClient(
+                async_get_clientsession(self.hass, verify_ssl=verify_ssl),
+                url=url,
+                device_id=device_id,
+                token=token,
+            )
+
+        # What was given is offered again if nothing comes of it.
+        self._address = {CONF_URL: given, CONF_VERIFY_SSL: verify_ssl}
+        if (reached := await self._async_reach(given, create, errors)) is None:
+            return None
+        self._address[CONF_URL], self._client, info = reached
+        return self._client, info
 
     async def _async_with(
         self, signed_in: SignedIn, errors: dict[str, str]
@@ -206,7 +204,7 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
         try:
             info = await self._client.async_info()
         except MediaServerError as err:
-            errors["base"] = err.reason
+            self._note_error(errors, err)
             return None
         data = {
             **self._address,
@@ -248,6 +246,7 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
                 },
             ),
             errors=errors,
+            description_placeholders=self._error_placeholders,
         )
 
     async def async_step_jellyfin_webhook_only(

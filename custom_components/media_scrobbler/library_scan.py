@@ -206,7 +206,9 @@ class LibraryScanner:
             if isinstance(err, SignInError) and self._server.connection is not None:
                 await self._server.connection.async_request_refresh()
             raise HomeAssistantError(
-                translation_domain=DOMAIN, translation_key=err.reason
+                translation_domain=DOMAIN,
+                translation_key=err.reason,
+                translation_placeholders=err.placeholders,
             ) from err
         try:
             changes = await scan.async_commit(dt_util.utcnow())

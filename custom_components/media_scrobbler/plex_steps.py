@@ -13,7 +13,7 @@ from .domain.event import ServerType
 from .plex.account import FoundServer, PlexAccount
 from .plex.client import async_identity
 from .plex_pin import PlexPinSteps
-from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps, valid_url
+from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps
 
 DEFAULT_PORT = 32400
 
@@ -80,6 +80,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
             step_id="plex_server",
             data_schema=self.add_suggested_values_to_schema(schema, user_input),
             errors=errors,
+            description_placeholders=self._error_placeholders,
         )
 
     async def _async_connect(
@@ -99,9 +100,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
             answered = await self._async_try(ServerType.PLEX, data, said)
             if answered is not None and answered[1].id == found.id:
                 errors.clear()
-                return await self._async_signed_in(
-                    ServerType.PLEX, *answered, data, errors
-                )
+                return await self._async_signed_in(ServerType.PLEX, *answered, errors)
             # What answers at one address says more than that nobody does at another.
             if said != {"base": "cannot_connect"}:
                 errors |= said
@@ -113,9 +112,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         """Ask for the server's URL and a token."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            if (url := valid_url(user_input[CONF_URL])) is None:
-                errors[CONF_URL] = "invalid_url"
-            else:
+            if (url := self._url(user_input, errors)) is not None:
                 data = {
                     CONF_URL: url,
                     CONF_TOKEN: user_input[CONF_TOKEN].strip(),
@@ -126,7 +123,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
                 answered = await self._async_try(ServerType.PLEX, data, errors)
                 if answered is not None:
                     result = await self._async_signed_in(
-                        ServerType.PLEX, *answered, data, errors
+                        ServerType.PLEX, *answered, errors
                     )
                     if result is not None:
                         return result
@@ -151,6 +148,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
                 },
             ),
             errors=errors,
+            description_placeholders=self._error_placeholders,
         )
 
     @override

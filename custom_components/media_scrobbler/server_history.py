@@ -227,7 +227,9 @@ class ServerHistory:
                 if isinstance(err, SignInError) and connection is not None:
                     await connection.async_request_refresh()
                 raise HomeAssistantError(
-                    translation_domain=DOMAIN, translation_key=err.reason
+                    translation_domain=DOMAIN,
+                    translation_key=err.reason,
+                    translation_placeholders=err.placeholders,
                 ) from err
 
     async def _async_import_all(

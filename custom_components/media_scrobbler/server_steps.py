@@ -1,6 +1,6 @@
 """Config flow: servers of any type, from their sign-in to their webhook and accounts."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from homeassistant.components import webhook
@@ -16,7 +16,6 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers import selector
 from homeassistant.helpers.typing import UNDEFINED
 import voluptuous as vol
-from yarl import URL
 
 from .connection import async_create_client
 from .const import (
@@ -32,8 +31,14 @@ from .const import (
     CONF_SERVERS,
     CONF_USER_ID,
 )
+from .domain.address import AddressError, redirected, server_url
 from .domain.event import Party, ServerType
-from .domain.media_server import MediaServer, MediaServerError, ServerInfo
+from .domain.media_server import (
+    MediaServer,
+    MediaServerError,
+    RedirectedError,
+    ServerInfo,
+)
 from .flow_base import NAME, ScrobblerFlow, async_texts
 from .webhook_url import (
     WebhookUrls,
@@ -63,6 +68,10 @@ TEXT_SECRET = selector.TextSelector(
 )
 
 
+MAX_REDIRECTS = 3
+"""How often a server may lead to another address of its own before it has to answer."""
+
+
 class ServerSteps(ScrobblerFlow):
     """Adds servers and changes them, whatever their type."""
 
@@ -78,6 +87,7 @@ class ServerSteps(ScrobblerFlow):
         self._identity: str | None = None
         self._cloud_url: str | None = None
         self._data: dict[str, Any] = {}
+        self._error_placeholders: dict[str, str] = {}
 
     async def _async_name_server(
         self, kind: ServerType, default: str, user_input: dict[str, Any] | None
@@ -100,16 +110,63 @@ class ServerSteps(ScrobblerFlow):
             last_step=False,
         )
 
-    async def _async_try(
-        self, kind: ServerType, data: dict[str, Any], errors: dict[str, str]
-    ) -> tuple[MediaServer, ServerInfo] | None:
-        """Return the client and server that answer to data, or note the error."""
-        client = await async_create_client(self.hass, kind, data)
+    def _note_error(self, errors: dict[str, str], err: MediaServerError) -> None:
+        """Have a form say what is wrong with a server."""
+        errors["base"] = err.reason
+        self._error_placeholders = err.placeholders
+
+    def _url(self, user_input: Mapping[str, Any], errors: dict[str, str]) -> str | None:
+        """Return the URL that a person has given; None, with the error, if it is none."""
         try:
-            return client, await client.async_info()
-        except MediaServerError as err:
-            errors["base"] = err.reason
-        return None
+            return server_url(user_input[CONF_URL])
+        except AddressError as err:
+            errors[CONF_URL] = err.reason
+            return None
+
+    async def _async_reach[C: MediaServer](
+        self,
+        url: str,
+        create: Callable[[str], Awaitable[C]],
+        errors: dict[str, str],
+    ) -> tuple[str, C, ServerInfo] | None:
+        """Return where a server answers, its client, and which it is; or note the error.
+
+        `create` makes the client for a URL. A server that leads to https, or into the path
+        that it is under, is met there.
+        """
+        redirects = 0
+        while True:
+            client = await create(url)
+            try:
+                return url, client, await client.async_info()
+            except MediaServerError as err:
+                further = (
+                    redirected(url, err.asked, err.target)
+                    if isinstance(err, RedirectedError)
+                    else None
+                )
+                if further in (None, url) or redirects == MAX_REDIRECTS:
+                    self._note_error(errors, err)
+                    return None
+            url = further
+            redirects += 1
+
+    async def _async_try(
+        self, kind: ServerType, data: Mapping[str, Any], errors: dict[str, str]
+    ) -> tuple[MediaServer, ServerInfo, dict[str, Any]] | None:
+        """Return what answers to an entry's data, or note the error.
+
+        That is the client, the server, and the data with the URL at which it answers.
+        """
+
+        async def create(url: str) -> MediaServer:
+            return await async_create_client(self.hass, kind, {**data, CONF_URL: url})
+
+        reached = await self._async_reach(data[CONF_URL], create, errors)
+        if reached is None:
+            return None
+        url, client, info = reached
+        return client, info, {**data, CONF_URL: url}
 
     async def _async_signed_in(
         self,
@@ -123,13 +180,14 @@ class ServerSteps(ScrobblerFlow):
 
         Returns None, with the error noted, where it turns out that it has not.
         """
+        # First: what another server says of its accounts is none of ours.
+        entry = await self._async_recognise(kind, info.id)
         try:
             self._parties = await client.async_accounts()
             self._obstacle = await client.async_webhook_obstacle()
         except MediaServerError as err:
-            errors["base"] = err.reason
+            self._note_error(errors, err)
             return None
-        entry = await self._async_recognise(kind, info.id)
         if entry is not None:
             return self.async_update_reload_and_abort(
                 entry,
@@ -310,7 +368,8 @@ class ServerSteps(ScrobblerFlow):
             ),
             errors=errors,
             description_placeholders={
-                "details": "{urls}\n\n{instructions}".format_map(placeholders)
+                **self._error_placeholders,
+                "details": "{urls}\n\n{instructions}".format_map(placeholders),
             },
         )
 
@@ -331,34 +390,22 @@ class ServerSteps(ScrobblerFlow):
         """Take note of a server's new address; False, with the error, if it is none."""
         if CONF_URL not in entry.data:
             return True
-        url = valid_url(user_input[CONF_URL])
-        if url is None:
-            errors[CONF_URL] = "invalid_url"
+        if (url := self._url(user_input, errors)) is None:
             return False
         moved = {CONF_URL: url, CONF_VERIFY_SSL: user_input[CONF_VERIFY_SSL]}
         if moved.items() <= self._sign_in.items():
             return True
-        self._sign_in |= moved
         answered = await self._async_try(
             ServerType(self._kind), {**entry.data, **moved}, errors
         )
-        if answered is not None and answered[1].id != entry.unique_id:
+        if answered is None:
+            return False
+        _, info, data = answered
+        if info.id != entry.unique_id:
             errors["base"] = "another_server"
-        return not errors
-
-
-def valid_url(text: str) -> str | None:
-    """Return a server's URL in its plain form, None if it is none."""
-    text = text.strip()
-    if "://" not in text:
-        text = f"http://{text}"
-    try:
-        url = URL(text)
-        if url.scheme not in ("http", "https") or not url.host:
-            return None
-        return str(url.with_query(None).with_fragment(None)).rstrip("/")
-    except ValueError:
-        return None
+            return False
+        self._sign_in |= moved | {CONF_URL: data[CONF_URL]}
+        return True
 
 
 def _url_list(urls: WebhookUrls, texts: Mapping[str, str]) -> str:

@@ -132,7 +132,9 @@ class Run:
                 if isinstance(err, SignInError):
                     await self._connection.async_request_refresh()
                 raise HomeAssistantError(
-                    translation_domain=DOMAIN, translation_key=err.reason
+                    translation_domain=DOMAIN,
+                    translation_key=err.reason,
+                    translation_placeholders=err.placeholders,
                 ) from err
             finally:
                 self._status.state = ended

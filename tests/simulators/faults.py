@@ -156,6 +156,25 @@ class Faults:
             headers=headers,
         )
 
+    def redirect(
+        self,
+        location: str,
+        *,
+        status: int = 302,
+        path: str = "*",
+        method: str | None = None,
+        times: int | None = None,
+    ) -> Fault:
+        """Send requests on to elsewhere."""
+        return self.answer(
+            "",
+            status=status,
+            path=path,
+            method=method,
+            times=times,
+            headers={"Location": location},
+        )
+
     def cut(
         self, *, path: str = "*", method: str | None = None, times: int | None = None
     ) -> Fault:

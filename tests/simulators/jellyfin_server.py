@@ -92,7 +92,7 @@ class JellyfinStandIn(StandIn):
         self._outbox = Outbox(self.plugin)
         self._endpoints = Endpoints(self._state, self._outbox.send, lambda: self.url)
         self._https = https
-        self._base_url = base_url
+        self.base_url = base_url
         self._description = self._load_description() if validate else None
         for title in titles:
             self.items.add(title, self.now())
@@ -153,7 +153,7 @@ class JellyfinStandIn(StandIn):
     def url(self) -> str:
         """Return the address, which stays the same when the server starts again."""
         scheme = "https" if self._https else "http"
-        return f"{scheme}://{HOST}:{self.port}{self._base_url}"
+        return f"{scheme}://{HOST}:{self.port}{self.base_url}"
 
     @override
     async def start(self) -> None:
@@ -198,10 +198,10 @@ class JellyfinStandIn(StandIn):
 
     async def _respond(self, request: web.Request) -> web.Response:
         """Answer a request as the server does, and check both."""
-        path = request.path.removeprefix(self._base_url)
-        if self._base_url and (path == request.path or path in {"", "/"}):
+        path = request.path.removeprefix(self.base_url)
+        if self.base_url and (path == request.path or path in {"", "/"}):
             # Whatever is asked for outside of it, this is where it leads.
-            raise web.HTTPFound(f"{self._base_url}/web/")
+            raise web.HTTPFound(f"{self.base_url}/web/")
         asked = LoggedRequest(
             method=request.method,
             path=path,

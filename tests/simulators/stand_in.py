@@ -159,6 +159,8 @@ class StandIn:
         # How wrong its clock is, as its answers tell.
         self.clock_ahead = timedelta()
         self.tls = tls
+        # The status by which what comes by plain HTTP is sent on to https, if it is.
+        self.to_https: int | None = None
         self._port: Port | None = None
         self._runner: web.AppRunner | None = None
         # Those that are gone drop out; one that closes by TLS takes its time until it is.
@@ -298,6 +300,11 @@ class StandIn:
             self.unknown.append(record)
 
         async def respond() -> web.Response:
+            if self.to_https is not None and not request.secure:
+                location = f"https://{request.host}{request.path_qs}"
+                return web.Response(
+                    status=self.to_https, headers={"Location": location}
+                )
             response = await handler(request)
             assert isinstance(response, web.Response)
             return response

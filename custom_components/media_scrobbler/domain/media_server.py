@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, override
 
+from .address import shown
 from .event import Party
 from .library import Completion, LatestPage, Page, Section
 from .title import MediaType, Title
@@ -34,6 +35,34 @@ class CertificateError(MediaServerError):
     """The certificate cannot be verified."""
 
     reason = "certificate"
+
+
+class NoHttpsError(MediaServerError):
+    """What answers does not speak https, or not as it should."""
+
+    reason = "no_https"
+
+
+class RedirectedError(MediaServerError):
+    """A request is answered with a redirect, which is not followed: it carries credentials.
+
+    Nor would it come to what was asked for: of a POST it makes a GET. `asked` is the URL
+    that was asked for, `target` the one that the redirect leads to.
+    """
+
+    reason = "redirected"
+
+    def __init__(self, asked: str, target: str) -> None:
+        """Take both URLs."""
+        super().__init__(shown(asked), shown(target))
+        self.asked = asked
+        self.target = target
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Return where the redirect leads."""
+        return {"url": shown(self.target)}
 
 
 class NotAMediaServerError(MediaServerError):

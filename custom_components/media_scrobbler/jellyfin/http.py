@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -24,7 +24,9 @@ from ..domain.media_server import (
     CannotConnectError,
     CertificateError,
     ForbiddenError,
+    NoHttpsError,
     NotAMediaServerError,
+    RedirectedError,
     ServerFailureError,
     SignInError,
 )
@@ -37,6 +39,8 @@ LIST_TIMEOUT = ClientTimeout(total=60)
 RETRIES = 2
 RETRY_DELAY = 0.5
 """Seconds before the first repetition; the second comes after twice as long."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 type Json = dict[str, Any]
 
@@ -161,15 +165,22 @@ class Http:
                 data=orjson.dumps(body) if body is not None else None,
                 headers=headers,
                 timeout=within,
+                allow_redirects=False,
             ) as response:
                 content = await response.read()
                 status, content_type = response.status, response.content_type
                 date = response.headers.get("Date")
                 later = response.headers.get("Retry-After")
-        except (ClientConnectorCertificateError, ClientSSLError) as err:
+                location = response.headers.get("Location")
+                asked = response.url
+        except ClientConnectorCertificateError as err:
             raise CertificateError from err
+        except ClientSSLError as err:
+            raise NoHttpsError from err
         except (ClientError, TimeoutError, ValueError) as err:
             raise CannotConnectError from err
+        if location is not None and status in _REDIRECTS:
+            raise RedirectedError(str(asked), urljoin(str(asked), location))
         match status:
             case 400:
                 raise RefusedError

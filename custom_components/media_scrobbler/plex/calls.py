@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any, override
+from urllib.parse import urljoin
 from xml.etree.ElementTree import ParseError
 
 from homeassistant.core import HomeAssistant
@@ -17,7 +18,9 @@ from ..domain.media_server import (
     CertificateError,
     ForbiddenError,
     MediaServerError,
+    NoHttpsError,
     NotAMediaServerError,
+    RedirectedError,
     ServerFailureError,
     SignInError,
 )
@@ -37,15 +40,31 @@ _RETRIES = Retry(
 )
 
 
+# What OpenSSL calls it that nobody vouches for a certificate, or that it is another's.
+_UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
+
+
 def new_session(*, verify_ssl: bool = True) -> requests.Session:
     """Return a session of one client: plexapi's are not shared between threads."""
-    session = requests.Session() if verify_ssl else _TrustingSession()
+    session = _Session() if verify_ssl else _TrustingSession()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
     return session
 
 
-class _TrustingSession(requests.Session):
+class _Session(requests.Session):
+    """A session that follows no redirect: the token would go along, to anywhere."""
+
+    @override
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return None where an answer is no redirect; raises RedirectedError where it is."""
+        if (target := super().get_redirect_target(resp)) is not None:
+            resp.close()
+            raise RedirectedError(resp.url, urljoin(resp.url, target))
+        return None
+
+
+class _TrustingSession(_Session):
     """A session that verifies no certificate, whatever the environment says.
 
     Where that names authorities, requests heeds them more than a session's `verify`.
@@ -88,7 +107,9 @@ def _translated[T](job: Callable[[], T]) -> T:
     except Unauthorized as err:
         raise SignInError from err
     except requests.exceptions.SSLError as err:
-        raise CertificateError from err
+        if _UNVERIFIED in str(err):
+            raise CertificateError from err
+        raise NoHttpsError from err
     except requests.exceptions.HTTPError as err:
         raise ServerFailureError from err
     except OSError as err:

@@ -372,6 +372,7 @@ async def async_identity(hass: HomeAssistant, url: str) -> str | None:
             f"{url}/identity",
             headers={"Accept": "application/json"},
             timeout=ClientTimeout(total=TIMEOUT),
+            allow_redirects=False,
         ) as response:
             answer = Fields(orjson.loads(await response.read()))
             container = answer.object("MediaContainer")
