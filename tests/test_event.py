@@ -298,7 +298,6 @@ async def test_playback_of_nobody(hass: HomeAssistant, plex: Plex) -> None:
                 "plex": playbacks[0]["ids"]["plex"],
                 "musicbrainz": SLOW_FERRY.musicbrainz,
             },
-            "duration": 277,
         }
     ]
 

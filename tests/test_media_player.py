@@ -85,7 +85,6 @@ def player(hass: HomeAssistant, server: Plex | Jellyfin, key: str) -> State:
                 "media_title": "Slow Ferry",
                 "media_artist": "Marlow & Finch",
                 "media_album_name": "Tidewater",
-                "media_duration": 277,
             },
         ),
     ],

@@ -102,7 +102,9 @@ class Following:
         if times:
             latest = max(times)
             # Those who watch together have a play each.
-            window = viewing_window(change.title.duration, None).total_seconds()
+            window = viewing_window(
+                change.title.duration, None, change.title.media_type
+            ).total_seconds()
             earlier = [time for time in times if time < latest - window]
             return Goal(
                 datetime.fromtimestamp(latest, UTC),

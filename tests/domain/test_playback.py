@@ -11,10 +11,13 @@ from custom_components.media_scrobbler.domain.playback import (
     JUMP,
     OVERTAKEN,
     PAUSE_LIMIT,
-    UNKNOWN_DURATION,
     Playback,
     PlaybackState,
     advance,
+)
+from custom_components.media_scrobbler.domain.rules import (
+    UNKNOWN_DURATION,
+    UNKNOWN_TRACK_DURATION,
 )
 from custom_components.media_scrobbler.domain.title import MediaType, Title
 
@@ -66,6 +69,11 @@ def event(
         pytest.param(replace(PLAYING, position=9000.0), NOW + GRACE, id="past its end"),
         pytest.param(
             replace(PLAYING, title=OTHER), NOW + UNKNOWN_DURATION, id="run time unknown"
+        ),
+        pytest.param(
+            replace(PLAYING, title=Title(media_type=MediaType.TRACK, title="Tide")),
+            NOW + UNKNOWN_TRACK_DURATION,
+            id="run time of a track unknown",
         ),
         pytest.param(
             replace(PLAYING, title=None), NOW + UNKNOWN_DURATION, id="title unknown"

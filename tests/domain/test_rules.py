@@ -14,12 +14,15 @@ from custom_components.media_scrobbler.domain.play import (
 from custom_components.media_scrobbler.domain.rules import (
     LATEST_CLOCK_AHEAD,
     UNKNOWN_DURATION_WINDOW,
+    UNKNOWN_TRACK_DURATION,
+    UNKNOWN_TRACK_WINDOW,
     believed_time,
     clock_ahead,
     is_identified,
     merge,
     refusal,
     retry_after,
+    viewing_span,
     viewing_window,
 )
 from custom_components.media_scrobbler.domain.title import PLAYABLE, MediaType, Title
@@ -45,6 +48,17 @@ def test_viewing_window(
     first: int | None, second: int | None, window: timedelta
 ) -> None:
     assert viewing_window(first, second) == window
+
+
+def test_a_song_of_unknown_length_is_no_film() -> None:
+    track = MediaType.TRACK
+
+    assert viewing_window(None, None, track) == UNKNOWN_TRACK_WINDOW
+    assert viewing_window(None, 240, track) == timedelta(minutes=2)
+    assert viewing_span(PLEX, None, None, track) == (
+        UNKNOWN_TRACK_DURATION + UNKNOWN_TRACK_WINDOW,
+        UNKNOWN_TRACK_WINDOW,
+    )
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,9 @@ class PlexServer:
             return payload
 
         metadata = self.metadata(title)
+        if isinstance(title, Track):
+            # Webhooks never tell how long a track is.
+            metadata.pop("duration", None)
         if event == PlexEvent.SCROBBLE and not isinstance(title, Clip):
             metadata["viewCount"] = view_count
             metadata["lastViewedAt"] = int(at.timestamp())

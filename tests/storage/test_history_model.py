@@ -40,23 +40,24 @@ class Model:
 
     def nearest(self, title: Title, at: datetime) -> list[str]:
         """Return the plays that are the same viewing and nearest in time."""
+        known = (play.title.duration for play in self.of(title))
+        duration = title.duration or next(filter(None, known), None)
         apart = {
             play.id: abs(play.watched_at - at)
-            for play in self.plays.values()
-            if same_title(play.title, title)
-            and abs(play.watched_at - at)
-            <= viewing_window(play.title.duration, title.duration)
+            for play in self.of(title)
+            if abs(play.watched_at - at)
+            <= viewing_window(play.title.duration, duration, title.media_type)
         }
         least = min(apart.values(), default=None)
         return [play_id for play_id, distance in apart.items() if distance == least]
 
     def same(self, title: Title) -> list[float]:
         """Return when a title was watched, as far as the plays alone tell."""
-        return [
-            play.watched_at.timestamp()
-            for play in self.plays.values()
-            if same_title(play.title, title)
-        ]
+        return [play.watched_at.timestamp() for play in self.of(title)]
+
+    def of(self, title: Title) -> list[Play]:
+        """Return the plays of a title."""
+        return [play for play in self.plays.values() if same_title(play.title, title)]
 
 
 @dataclass(frozen=True)

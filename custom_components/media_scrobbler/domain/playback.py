@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .event import Action, MediaEvent, Party
+from .rules import UNKNOWN_DURATION, assumed_length
 from .title import Title, same_title
-
-UNKNOWN_DURATION = timedelta(hours=3)
-"""How long something of unknown run time is believed to be playing."""
 
 GRACE = timedelta(minutes=10)
 """How long a player may be past the end of its title before it is taken as idle."""
@@ -67,9 +65,11 @@ class Playback:
             return heard_at + (SILENT_PAUSE if is_paused else SILENCE)
         if is_paused:
             return self.changed_at + PAUSE_LIMIT
-        duration = self.title.duration if self.title else None
-        if duration is None:
+        if self.title is None:
             return self.changed_at + UNKNOWN_DURATION
+        duration = self.title.duration
+        if duration is None:
+            return self.changed_at + assumed_length(self.title.media_type)
         left = max(duration - (self.position or 0), 0)
         return self.changed_at + timedelta(seconds=left) + GRACE
 

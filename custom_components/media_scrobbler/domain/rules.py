@@ -6,13 +6,20 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from .play import MAX_SOURCES, Play, Source, SourceKind
-from .title import PLAYABLE, Title, combine, identities, name_identity
+from .title import PLAYABLE, MediaType, Title, combine, identities, name_identity
 
 UNKNOWN_DURATION_WINDOW = timedelta(minutes=30)
 """How far apart two completions of one viewing may be when the run time is unknown."""
 
+UNKNOWN_TRACK_WINDOW = timedelta(seconds=90)
+"""The same of a track. What is reported twice is within seconds; of songs that are played
+over and over hardly one is shorter."""
+
 UNKNOWN_DURATION = timedelta(hours=3)
 """How long a title of unknown run time is taken to be: longer than most."""
+
+UNKNOWN_TRACK_DURATION = timedelta(minutes=15)
+"""The same of a track."""
 
 LONGEST_PAUSE = timedelta(days=30)
 """How much longer than its run time a title may take from when it was last begun.
@@ -26,24 +33,40 @@ LATEST_CLOCK_AHEAD = timedelta(minutes=5)
 _EARLIEST_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-def viewing_window(first: int | None, second: int | None) -> timedelta:
+def viewing_window(
+    first: int | None, second: int | None, media_type: MediaType = MediaType.MOVIE
+) -> timedelta:
     """Return how far apart two completions of one viewing may be.
 
-    Half the run time, which is given in seconds as each of the two knows it.
+    Half the run time, which is given in seconds as each of the two knows it. Where none
+    does, it depends on the kind of title.
     """
     if duration := first or second:
         return timedelta(seconds=duration / 2)
+    if media_type is MediaType.TRACK:
+        return UNKNOWN_TRACK_WINDOW
     return UNKNOWN_DURATION_WINDOW
 
 
+def assumed_length(media_type: MediaType) -> timedelta:
+    """Return how long a title of unknown run time is taken to be at most."""
+    if media_type is MediaType.TRACK:
+        return UNKNOWN_TRACK_DURATION
+    return UNKNOWN_DURATION
+
+
 def viewing_span(
-    source: Source, first: int | None, second: int | None
+    source: Source,
+    first: int | None,
+    second: int | None,
+    media_type: MediaType = MediaType.MOVIE,
 ) -> tuple[timedelta, timedelta]:
     """Return how long before and after a report its viewing may have been reported.
 
     Durations are in seconds, of the title as each side knows it.
     """
-    window, length = viewing_window(first, second), _length(first, second)
+    window = viewing_window(first, second, media_type)
+    length = _length(first, second, media_type)
     if source.tells_start:
         return window, length + window + LONGEST_PAUSE
     return length + window, window
@@ -56,7 +79,7 @@ def viewing_gap(
 
     A beginning and an end are of one viewing when there is about the run time between them.
     """
-    durations = play.title.duration, title.duration
+    of_title = play.title.duration, title.duration, title.media_type
     if play.tells_start == source.tells_start:
         gap = abs(play.watched_at - watched_at)
     else:
@@ -64,21 +87,21 @@ def viewing_gap(
         if source.tells_start:
             begun, ended = ended, begun
         took = ended - begun
-        gap = max(-took, took - _length(*durations), timedelta())
+        gap = max(-took, took - _length(*of_title), timedelta())
         if (
             source.tells_start
-            and timedelta() <= took <= _length(*durations) + LONGEST_PAUSE
+            and timedelta() <= took <= _length(*of_title) + LONGEST_PAUSE
             and any(known.is_of_account(source) for known in play.sources)
         ):
             # The account has not begun it again since, however long the pauses were.
             gap = timedelta()
-    return gap if gap <= viewing_window(*durations) else None
+    return gap if gap <= viewing_window(*of_title) else None
 
 
-def _length(first: int | None, second: int | None) -> timedelta:
+def _length(first: int | None, second: int | None, media_type: MediaType) -> timedelta:
     if duration := first or second:
         return timedelta(seconds=duration)
-    return UNKNOWN_DURATION
+    return assumed_length(media_type)
 
 
 def merge(play: Play, title: Title, watched_at: datetime, source: Source) -> Play:

@@ -535,7 +535,12 @@ class History:
         source: Source,
         besides: str | None = None,
     ) -> tuple[Part, Play] | None:
-        """Return the play that is the same viewing, and the part that holds it."""
+        """Return the play that is the same viewing, and the part that holds it.
+
+        How long a title is may be known from another play of it.
+        """
+        if title.duration is None:
+            title = replace(title, duration=self._index.duration(title))
         best: tuple[Part, Play] | None = None
         nearest: timedelta | None = None
         viewings = self._index.viewings(title, watched_at, source)

@@ -116,7 +116,10 @@ class PlayIndex:
         for number in self._candidates(title):
             for row in self._rows(number):
                 before, after = viewing_span(
-                    source, self._duration[row] or None, title.duration
+                    source,
+                    self._duration[row] or None,
+                    title.duration,
+                    title.media_type,
                 )
                 later = self._watched[row] - moment
                 if -before.total_seconds() <= later <= after.total_seconds():
@@ -131,6 +134,18 @@ class PlayIndex:
             for number in self._matches(title, identities(title))
             for row in self._rows(number)
         ]
+
+    def duration(self, title: Title) -> int | None:
+        """Return the run time in seconds that a play of a title tells, None if none does."""
+        return next(
+            (
+                self._duration[row]
+                for number in self.numbers(title)
+                for row in self._rows(number)
+                if self._duration[row]
+            ),
+            None,
+        )
 
     def numbers(self, title: Title) -> list[int]:
         """Return the numbers that a title goes by here, played or not."""
