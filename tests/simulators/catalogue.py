@@ -175,6 +175,8 @@ class Track:
     runtime: timedelta
     disc: int = 1
     artist: str | None = None
+    # That of the album's artist, unless given.
+    musicbrainz_artist: str | None = None
 
     @property
     def key(self) -> str:

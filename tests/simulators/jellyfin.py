@@ -297,7 +297,11 @@ class JellyfinServer:
                     **_providers(
                         [
                             *_album_ids(title.album),
-                            ("musicbrainzartist", title.album.musicbrainz_artist),
+                            (
+                                "musicbrainzartist",
+                                title.musicbrainz_artist
+                                or title.album.musicbrainz_artist,
+                            ),
                             ("musicbrainztrack", title.musicbrainz),
                         ]
                     ),
@@ -515,7 +519,7 @@ def numbers(name: str, number: int) -> dict[str, Any]:
 
 def _providers(ids: list[tuple[str, str]]) -> dict[str, str]:
     """Return external ids under the plugin's names for them."""
-    return {f"Provider_{name}": value for name, value in ids}
+    return {f"Provider_{name}": value for name, value in ids if value}
 
 
 def _album_ids(album: Album) -> list[tuple[str, str]]:

@@ -184,8 +184,8 @@ class QuickConnectRequest:
     code: str
     added: datetime
     credentials: Credentials
-    token: Token | None = None
-    authorized: datetime | None = None
+    # Who let the device in.
+    account: Account | None = None
 
 
 class Accounts:
@@ -275,6 +275,14 @@ class Accounts:
             self._note_activity(account)
         return session
 
+    def touch(self, token: Token) -> None:
+        """Note that somebody does something on a device, whoever else watches there."""
+        if token.account is None:
+            return
+        session = self.sessions.get(self.session_id(token.device))
+        joined = session is not None and token.account in session.accounts
+        self.session(token.device, [] if joined else [token.account], token.version)
+
     def _note_activity(self, account: Account) -> None:
         """Write down that a user is active, unless that was done just now."""
         before, now = account.last_activity, self._now()
@@ -310,9 +318,8 @@ class Accounts:
         return None
 
     def authorize(self, request: QuickConnectRequest, account: Account) -> None:
-        """Let the device of a request in as a user."""
-        request.token = self.sign_in(account, request.credentials)
-        request.authorized = self._now()
+        """Let the device of a request in as a user, once it comes to sign in."""
+        request.account = account
         request.added = self._now() + QUICK_CONNECT_EXTENDED
 
     def expire_quick_connect(self) -> None:

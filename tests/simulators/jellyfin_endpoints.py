@@ -153,7 +153,7 @@ class Endpoints:
         except RefusedError as refused:
             response = _refusal(refused)
         except BadRequestError as err:
-            response = _refusal(RefusedError(400), detail=str(err))
+            response = _refusal(RefusedError(400), err)
         except NotPlayedError as err:
             problem = f"the stand-in does not play {err}"
             response = web.Response(status=501, text=problem)
@@ -181,8 +181,7 @@ class Endpoints:
                 raise RefusedError(401)
             if route.access is Access.ADMINISTRATORS and not token.is_administrator:
                 raise RefusedError(403)
-            if token.account is not None:
-                self._accounts.session(token.device, [token.account], token.version)
+            self._accounts.touch(token)
         return await route.handler(
             Call(
                 params=params,
@@ -407,7 +406,7 @@ class Endpoints:
         request = self._accounts.quick_connect_code(code)
         if request is None or account is None:
             raise RefusedError(404, "Error processing request.")
-        if request.token is not None:
+        if request.account is not None:
             raise RefusedError(500, "Error processing request.")
         self._accounts.authorize(request, account)
         return _answer_json(True)
@@ -418,9 +417,9 @@ class Endpoints:
             raise BadRequestError("The Secret field is required.")
         request = self._accounts.quick_connect(str(given["Secret"]))
         self._assert_quick_connect()
-        if request is None or request.token is None:
+        if request is None or request.account is None:
             raise RefusedError(404, "Error processing request.")
-        return self._signed_in(request.token)
+        return self._signed_in(self._sign_in(request.account, request.credentials))
 
     def _assert_quick_connect(self) -> None:
         if not self._accounts.quick_connect_enabled:
@@ -686,12 +685,9 @@ class Endpoints:
 
     def _session_of(self, call: Call) -> Session:
         """Return the session of the device that asks."""
-        if (account := call.caller.account) is None:
+        if call.caller.is_api_key:
             raise RefusedError(404)
-        session = self._accounts.session(call.caller.device, [], call.caller.version)
-        if account not in session.accounts:
-            session.accounts = [account]
-        return session
+        return self._accounts.sessions[self._accounts.session_id(call.caller.device)]
 
     def _report(self, call: Call) -> tuple[Playing, timedelta | None, dict[str, Any]]:
         """Return what a client says it plays, where, and the whole report."""
@@ -866,7 +862,7 @@ def _method(method: str) -> str:
 
 def _quick_connect(request: QuickConnectRequest) -> dict[str, Any]:
     return {
-        "Authenticated": request.token is not None,
+        "Authenticated": request.account is not None,
         "Secret": request.secret,
         "Code": request.code,
         "DeviceId": request.credentials.device_id,
@@ -901,7 +897,7 @@ _TITLES = {
 }
 
 
-def _refusal(refused: RefusedError, detail: str | None = None) -> web.Response:
+def _refusal(refused: RefusedError, bad: BadRequestError | None = None) -> web.Response:
     """Return a refusal: a text, a description of the problem, or nothing at all."""
     if refused.text is not None:
         return web.Response(status=refused.status, text=refused.text)
@@ -913,6 +909,7 @@ def _refusal(refused: RefusedError, detail: str | None = None) -> web.Response:
         "status": refused.status,
         "traceId": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00",
     }
-    if detail is not None:
-        problem["detail"] = detail
+    if bad is not None:
+        problem["title"] = "One or more validation errors occurred."
+        problem["errors"] = {bad.name or "": [str(bad)]}
     return _answer_json(problem, status=refused.status)

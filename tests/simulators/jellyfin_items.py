@@ -139,18 +139,21 @@ class Item:
             return []
         match self.title:
             case Movie() | Show() | Episode():
-                return [
+                known = [
                     (name.capitalize(), value) for name, value in self.title.ids.items()
                 ]
             case Album():
-                return _album_ids(self.title)
-            case Track():
-                return [
-                    *_album_ids(self.title.album),
-                    ("MusicBrainzTrack", self.title.musicbrainz),
+                known = _album_ids(self.title)
+            case Track(album=album) as track:
+                artist = track.musicbrainz_artist or album.musicbrainz_artist
+                known = [
+                    *_album_ids(album),
+                    ("MusicBrainzArtist", artist),
+                    ("MusicBrainzTrack", track.musicbrainz),
                 ]
             case _:
-                return []
+                known = []
+        return [(name, value) for name, value in known if value]
 
 
 def _album_ids(album: Album) -> list[tuple[str, str]]:
@@ -461,15 +464,36 @@ class Items:
                 found = {}
         return found
 
+    def counted_within(self, identifier: str) -> dict[Kind, Sequence[int]]:
+        """Return what is counted as being in an item.
+
+        A special in the folder of a season counts there and among the specials.
+        """
+        within = dict(self.within(identifier, recursive=True) or {})
+        shelf = self._shelves[Kind.EPISODE]
+        apart = {
+            number
+            for number, folder in shelf.folders.items()
+            if number not in shelf.gone
+            for episode in (shelf.title(number),)
+            if isinstance(episode, Episode)
+            and identifier
+            in {self.id_of(folder), self.id_of(Season(episode.show, episode.season))}
+        }
+        if apart:
+            within[Kind.EPISODE] = sorted({*within.get(Kind.EPISODE, ()), *apart})
+        return within
+
     def playable_within(self, item: Item) -> list[Item]:
         """Return what plays in a folder, the specials of a series among it."""
         within = self.within(item.id, recursive=True) or {}
-        return [
+        playable = [
             found
             for kind, numbers in within.items()
             if kind not in FOLDERS
             for found in self.at(kind, numbers)
         ]
+        return sorted(playable, key=lambda found: _order_in(item.title, found.title))
 
     def season_of(self, item: Item) -> Season | None:
         """Return the season that an episode is in, to this server."""
@@ -625,6 +649,21 @@ class Items:
         return self._item(kind, number, title)
 
 
+def _order_in(folder: Held, title: Held) -> tuple[bool, int, int]:
+    """Return where a title is among all that plays in a folder.
+
+    Specials come first in a show, and last in the season whose folder they lie in.
+    """
+    match title:
+        case Episode(season=season, number=number):
+            is_special = isinstance(folder, Season) and folder.number != season
+            return is_special, season, number
+        case Track(disc=disc, number=number):
+            return False, disc, number
+        case _:
+            return False, 0, 0
+
+
 def parent_of(title: Held) -> Held | None:
     """Return what a title is in; a view is in nothing, and films are in views only."""
     match title:
@@ -674,8 +713,6 @@ def production_year(title: Held) -> int | None:
             return title.year
         case Episode():
             return title.aired.year
-        case Season():
-            return title.show.year
         case Track():
             return title.album.year
         case _:

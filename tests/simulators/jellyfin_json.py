@@ -254,7 +254,7 @@ class Descriptions:
             "Key": self._data_key(item),
             "ItemId": item.id,
         }
-        if item.is_folder:
+        if item.kind in {Kind.SERIES, Kind.SEASON}:
             unplayed = unplayed_within(self._items, item.id, data)
             described |= {"UnplayedItemCount": unplayed, "Played": unplayed == 0}
         if of.position and item.runtime:

@@ -31,7 +31,11 @@ NO_ID = "0" * 32
 
 
 class BadRequestError(Exception):
-    """A value is not what the parameter takes."""
+    """A value is not what the parameter takes, which is named where that is known."""
+
+    def __init__(self, text: str, name: str | None = None) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 class NotPlayedError(Exception):
@@ -91,7 +95,7 @@ class Params:
         try:
             return PlayedDate.read(text, zone)
         except ValueError:
-            raise BadRequestError(f"The value '{text}' is not valid.") from None
+            raise BadRequestError(f"The value '{text}' is not valid.", name) from None
 
     def id(self, name: str) -> str | None:
         """Return an id; one of zeros is none."""
@@ -682,7 +686,7 @@ def _is_resumable(data: UserData) -> bool:
 
 def unplayed_within(items: Items, identifier: str, data: Mapping[str, UserData]) -> int:
     """Return how much in a folder a user has not seen."""
-    within = items.within(identifier, recursive=True) or {}
+    within = items.counted_within(identifier)
     return sum(
         not ((of := data.get(items.id_at(kind, number))) and of.played)
         for kind, numbers in within.items()
@@ -701,4 +705,5 @@ def index_numbers(item: Item) -> tuple[int | None, int | None]:
         case Movie() | Show():
             return None, None
         case title:
-            return getattr(title, "disc", None), getattr(title, "number", None)
+            # A track that says nothing of a disc is on none.
+            return getattr(title, "disc", None) or None, getattr(title, "number", None)

@@ -1163,8 +1163,6 @@ async def test_dates_of_marks_are_read_in_the_time_zone_of_the_server(
     jellyfin.server.timezone = ZoneInfo("Europe/Amsterdam")
     item = jellyfin.items.of(THE_SALT_ROAD).id
     path = f"/UserPlayedItems/{item}"
-    if given.isdecimal() and jellyfin.validates:
-        pytest.skip("the description does not know this form")
     status, data = await client.ask("POST", path, datePlayed=given)
     assert status == 200
     await jellyfin.delivered()
@@ -1172,6 +1170,9 @@ async def test_dates_of_marks_are_read_in_the_time_zone_of_the_server(
     kept = misread if jellyfin.version == JELLYFIN_10_11 else meant
     assert data["LastPlayedDate"] == f"2023-03-04T{kept}:00.0000000Z"
     assert event["LastPlayedDate"] == f"2023-03-04T{misread}:00.0000000Z"
+    if "Z" not in given and "+" not in given:
+        # The server takes these, the description does not know them.
+        jellyfin.problems.clear()
     # The next mark, without a date, tells what was kept.
     await client.ask("POST", path)
     await jellyfin.delivered()
