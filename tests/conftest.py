@@ -28,11 +28,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 # The test harness has a package `custom_components` too: whichever is imported first wins.
 import custom_components.media_scrobbler  # noqa: F401
+from custom_components.media_scrobbler import http_client
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.jellyfin import (
-    client as jellyfin_client,
-    http as jellyfin_http,
-)
+from custom_components.media_scrobbler.jellyfin import client as jellyfin_client
 from custom_components.media_scrobbler.plex import pin as plex_pin
 
 from .cloud import MODULE, Cloud
@@ -47,7 +45,7 @@ from .common import (
     add_viewer as add_viewer_to,
 )
 from .followers import household, jellyfin_version, unscanned  # noqa: F401
-from .signed_in import address, home, impatience, jellyfin_at_home, plex_at_home  # noqa: F401
+from .signed_in import address, home, impatience, jellyfin_at_home, plex_at_home, reach  # noqa: F401
 from .simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from .simulators.jellyfin import JellyfinServer
 from .simulators.jellyfin_server import JellyfinStandIn
@@ -237,7 +235,7 @@ async def jellyfin_server(
     reachable: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[JellyfinStandIn]:
     """Return a Jellyfin server that can be signed in to; nobody uses it yet."""
-    monkeypatch.setattr(jellyfin_http, "RETRY_DELAY", 0)
+    monkeypatch.setattr(http_client, "RETRY_DELAY", 0)
     monkeypatch.setattr(jellyfin_client, "QUICK_CONNECT_INTERVAL", 0.01)
     async with JellyfinStandIn(titles=[THE_SALT_ROAD, LOW_WATER]) as server:
         yield server
@@ -252,6 +250,5 @@ async def plex_net(
     async with PlexStandIn(
         owner="alice", home=("bob",), titles=[THE_SALT_ROAD, LOW_WATER]
     ) as plex:
-        for name, value in plex.environment.items():
-            monkeypatch.setenv(name, value)
+        reach(plex, monkeypatch)
         yield plex

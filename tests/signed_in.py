@@ -10,13 +10,13 @@ from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
+from homeassistant.util.ssl import get_default_context
 import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.media_scrobbler import http_client
 from custom_components.media_scrobbler.const import DOMAIN
-from custom_components.media_scrobbler.jellyfin import http as jellyfin_http
-from custom_components.media_scrobbler.plex import calls
 
 from .common import answer, start_flow
 from .simulators.catalogue import (
@@ -418,11 +418,24 @@ async def later(hass: HomeAssistant, **by: float) -> None:
     await hass.async_block_till_done()
 
 
+def short(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have clients wait for so long only."""
+    for name in ("TIMEOUT", "LIST_TIMEOUT"):
+        monkeypatch.setattr(http_client, name, seconds)
+
+
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nobody wait between two attempts to ask a server."""
-    monkeypatch.setattr(jellyfin_http, "RETRY_DELAY", 0.001)
-    monkeypatch.setattr(calls, "_RETRIES", calls._RETRIES.new(backoff_factor=0))
+    monkeypatch.setattr(http_client, "RETRY_DELAY", 0.001)
+
+
+def reach(plex: PlexStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clients in this process find the hosts of Plex at a stand-in, and trust it."""
+    for name, value in plex.environment.items():
+        monkeypatch.setenv(name, value)
+    # Home Assistant has read whom to trust when it was imported.
+    get_default_context().load_verify_locations(plex.environment["REQUESTS_CA_BUNDLE"])
 
 
 @pytest.fixture
@@ -433,8 +446,7 @@ async def plex_at_home(
     async with PlexStandIn(
         owner="alice", home=["bob"], friends=["carol"], titles=TITLES
     ) as plex:
-        for name, value in plex.environment.items():
-            monkeypatch.setenv(name, value)
+        reach(plex, monkeypatch)
         yield plex
 
 

@@ -21,8 +21,7 @@ from custom_components.media_scrobbler.storage import writer
 from .common import answer, call, entity_id_of, plays_of, settle
 from .conftest import Restart
 from .followers import MARKS, Household, ago, moment
-from .jellyfin.someone import short
-from .signed_in import JellyfinHome, later, quiet, until, viewer
+from .signed_in import JellyfinHome, later, quiet, short, until, viewer
 from .simulators.catalogue import (
     FOG_SIGNAL,
     LOW_WATER,

@@ -5,10 +5,8 @@ from collections.abc import AsyncGenerator
 from aiohttp import ClientSession
 import pytest
 
-from custom_components.media_scrobbler.jellyfin import (
-    client as client_module,
-    http as http_module,
-)
+from custom_components.media_scrobbler import http_client
+from custom_components.media_scrobbler.jellyfin import client as client_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
 from ..simulators.catalogue import (
@@ -26,7 +24,7 @@ from .someone import Someone, user_of, with_token
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch, socket_enabled: None) -> None:
     """Wait for next to nothing, and only as long as a slow machine may need."""
-    monkeypatch.setattr(http_module, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(http_client, "RETRY_DELAY", 0.001)
     monkeypatch.setattr(client_module, "QUICK_CONNECT_INTERVAL", 0.01)
 
 

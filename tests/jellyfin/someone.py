@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from aiohttp import ClientSession, ClientTimeout
-import pytest
+from aiohttp import ClientSession
 
-from custom_components.media_scrobbler.jellyfin import http
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
 from ..simulators.jellyfin import JellyfinUser
@@ -39,9 +37,3 @@ def with_token(
 ) -> JellyfinClient:
     """Return the client of somebody who has pasted a token: nobody knows whose."""
     return JellyfinClient(session, url=jellyfin.url, device_id="home", token=token)
-
-
-def short(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Have clients wait for so long only."""
-    for name in ("TIMEOUT", "LIST_TIMEOUT"):
-        monkeypatch.setattr(http, name, ClientTimeout(total=seconds))

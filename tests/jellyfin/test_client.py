@@ -32,6 +32,7 @@ from custom_components.media_scrobbler.domain.title import MediaType
 from custom_components.media_scrobbler.jellyfin import client as client_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
+from ..signed_in import short
 from ..simulators.catalogue import (
     LOW_WATER,
     NINTH_MERIDIAN_TRAILER,
@@ -41,7 +42,7 @@ from ..simulators.catalogue import (
 from ..simulators.faults import Fault, Faults
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
-from .someone import Someone, short
+from .someone import Someone
 
 OURS = "http://192.0.2.10:8123/api/webhook/ours"
 OLD = "http://192.0.2.11:8123/api/webhook/ours"

@@ -22,12 +22,13 @@ from custom_components.media_scrobbler.domain.title import MediaType
 from custom_components.media_scrobbler.jellyfin import history as history_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
+from ..signed_in import short
 from ..simulators.catalogue import LOW_WATER, SLOW_FERRY, THE_SALT_ROAD
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
 from ..simulators.jellyfin_version import JellyfinVersion
 from ..simulators.library import Library
-from .someone import Someone, short, user_of, with_token
+from .someone import Someone, user_of, with_token
 
 NOW = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
 ALICE, BOB = (JellyfinUser.named(name) for name in ("alice", "bob"))

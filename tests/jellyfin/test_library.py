@@ -19,6 +19,7 @@ from custom_components.media_scrobbler.domain.title import MediaType
 from custom_components.media_scrobbler.jellyfin import library as library_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
+from ..signed_in import short
 from ..simulators.catalogue import (
     HARBOUR_LIGHTS,
     LOW_WATER,
@@ -31,7 +32,7 @@ from ..simulators.catalogue import (
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_items import VIEWS
 from ..simulators.jellyfin_server import JellyfinStandIn
-from .someone import Someone, short, user_of, with_token
+from .someone import Someone, user_of, with_token
 
 MOVIES, SHOWS, _ = VIEWS
 MOVIE, SHOW, EPISODE = MediaType.MOVIE, MediaType.SHOW, MediaType.EPISODE
@@ -401,7 +402,7 @@ async def test_large_page_may_take_its_time(
     with jellyfin.faults.slow(0.3), pytest.raises(CannotConnectError):
         await alice.client.async_page(section, MOVIE, 0, 2)
     monkeypatch.undo()
-    monkeypatch.setattr("custom_components.media_scrobbler.jellyfin.http.TIMEOUT", 0.1)
+    monkeypatch.setattr("custom_components.media_scrobbler.http_client.TIMEOUT", 0.1)
     with jellyfin.faults.slow(0.3):
         assert (await alice.client.async_page(section, MOVIE, 0, 2)).total == 1
 

@@ -17,11 +17,12 @@ from custom_components.media_scrobbler.domain.media_server import (
 )
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 
+from ..signed_in import short
 from ..simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
 from ..simulators.jellyfin_user_data import UserData
-from .someone import Someone, short, with_token
+from .someone import Someone, with_token
 
 AT = datetime(2026, 11, 3, 20, 15, 30, 123456, UTC)
 BOB = JellyfinUser.named("bob")

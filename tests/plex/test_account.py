@@ -7,6 +7,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.media_scrobbler import http_client
 from custom_components.media_scrobbler.domain.media_server import (
     CannotConnectError,
     ForbiddenError,
@@ -16,7 +17,6 @@ from custom_components.media_scrobbler.domain.media_server import (
     SignInError,
     WebhookObstacleError,
 )
-from custom_components.media_scrobbler.plex import account as account_module
 from custom_components.media_scrobbler.plex.account import PlexAccount
 from custom_components.media_scrobbler.plex.client import PlexClient
 
@@ -216,7 +216,7 @@ async def test_never_answers(
 ) -> None:
     """plex.tv that is slow, hangs, breaks off, is something else or is down."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(account_module, "TIMEOUT", 0.15)
+    monkeypatch.setattr(http_client, "TIMEOUT", 0.15)
     account = PlexAccount(hass, plex_at_home.token())
     faults = plex_at_home.tv.faults
     ways: list[Callable[[], Fault]] = [
@@ -228,6 +228,7 @@ async def test_never_answers(
     for go_wrong in ways:
         with go_wrong(), pytest.raises(CannotConnectError):
             await call(account)
+    monkeypatch.setattr(http_client, "TIMEOUT", 10)
     with faults.html(), pytest.raises(NotAMediaServerError):
         await call(account)
     await plex_at_home.tv.stop()
@@ -235,7 +236,6 @@ async def test_never_answers(
         await call(account)
     assert account._token not in f"{raised.value!r} {raised.value.__cause__!r}"
     await plex_at_home.tv.start()
-    monkeypatch.setattr(account_module, "TIMEOUT", 10)
     await call(PlexAccount(hass, account._token))
     assert account._token not in caplog.text
     assert "/api/webhook/ours" not in caplog.text

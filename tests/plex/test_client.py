@@ -8,6 +8,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.media_scrobbler import http_client
 from custom_components.media_scrobbler.domain.event import Party
 from custom_components.media_scrobbler.domain.media_server import (
     CannotConnectError,
@@ -20,7 +21,6 @@ from custom_components.media_scrobbler.domain.media_server import (
     TooOldError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.plex import client as client_module
 from custom_components.media_scrobbler.plex.client import PlexClient, async_identity
 
 from ..simulators.catalogue import (
@@ -267,7 +267,7 @@ async def test_never_answers(
 ) -> None:
     """A server that is slow, hangs, breaks off, is something else or is down."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(client_module, "TIMEOUT", 0.1)
+    monkeypatch.setattr(http_client, "TIMEOUT", 0.1)
     client = client_of(hass, plex_at_home)
     faults = plex_at_home.server.faults
     ways: list[Callable[[], Fault]] = [
@@ -279,6 +279,7 @@ async def test_never_answers(
     for go_wrong in ways:
         with go_wrong(), pytest.raises(CannotConnectError):
             await call(client)
+    monkeypatch.setattr(http_client, "TIMEOUT", 10)
     with faults.html(), pytest.raises(NotAMediaServerError):
         await call(client)
     await plex_at_home.server.stop()

@@ -20,9 +20,10 @@ from custom_components.media_scrobbler.domain.media_server import (
     SignInError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.plex import api, history
+from custom_components.media_scrobbler.plex import history
 from custom_components.media_scrobbler.plex.client import PlexClient
 
+from ..signed_in import short
 from ..simulators.catalogue import (
     HARBOUR_LIGHTS,
     LOW_WATER,
@@ -428,7 +429,6 @@ async def test_no_answer(
 ) -> None:
     """What breaks off in the middle is told: the rest is not taken for nothing."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(api, "TIMEOUT", 0.1)
     monkeypatch.setattr(history, "AT_ONCE", 10)
     for number in range(25):
         plex_at_home.record("alice", LOW_WATER, at=DAY + timedelta(hours=number))
@@ -436,8 +436,10 @@ async def test_no_answer(
     for go_wrong in silences(faults, PATH):
         reading = alice.async_history(["1"], None)
         assert len(await anext(reading)) == 10
+        short(monkeypatch, 0.1)
         with go_wrong(), pytest.raises(CannotConnectError):
             await anext(reading)
+        short(monkeypatch, 10)
     with faults.html(path=PATH), pytest.raises(NotAMediaServerError):
         await read(alice, ["1"])
     assert len(await read(alice, ["1"])) == 25

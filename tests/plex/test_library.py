@@ -20,9 +20,10 @@ from custom_components.media_scrobbler.domain.media_server import (
     SignInError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.plex import api, client as client_module, library
+from custom_components.media_scrobbler.plex import library
 from custom_components.media_scrobbler.plex.client import PlexClient
 
+from ..signed_in import short
 from ..simulators.catalogue import (
     FOG_SIGNAL,
     HARBOUR_LIGHTS,
@@ -558,15 +559,15 @@ async def test_no_answer(
 ) -> None:
     """A server that hangs, breaks off, is something else or is down."""
     caplog.set_level(logging.DEBUG)
-    for module in (api, client_module):
-        monkeypatch.setattr(module, "TIMEOUT", 0.1)
     client = client_of(hass, plex_at_home)
     await client.async_accounts()
+    short(monkeypatch, 0.1)
     faults = plex_at_home.server.faults
     item = plex_at_home.server.key(HARBOUR_LIGHTS)
     for go_wrong in silences(faults, path):
         with go_wrong(), pytest.raises(CannotConnectError):
             await call(client, item)
+    short(monkeypatch, 10)
     with faults.html(path=path), pytest.raises(NotAMediaServerError):
         await call(client, item)
     await plex_at_home.server.stop()

@@ -21,9 +21,10 @@ from custom_components.media_scrobbler.domain.media_server import (
 )
 from custom_components.media_scrobbler.domain.title import MediaType, Title
 from custom_components.media_scrobbler.domain.watchlist_sync import Remote
-from custom_components.media_scrobbler.plex import api, watchlist
+from custom_components.media_scrobbler.plex import watchlist
 from custom_components.media_scrobbler.plex.account import PlexAccount
 
+from ..signed_in import short
 from ..simulators.catalogue import (
     HARBOUR_LIGHTS,
     NINTH_MERIDIAN,
@@ -487,11 +488,12 @@ async def test_no_answer(
 ) -> None:
     """A service that hangs, breaks off, is something else or cannot be reached."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(api, "TIMEOUT", 0.15)
+    short(monkeypatch, 0.15)
     faults = plex_at_home.discover.faults
     for go_wrong in silences(faults, path):
         with go_wrong(), pytest.raises(CannotConnectError):
             await call(account)
+    short(monkeypatch, 10)
     with faults.html(path=path), pytest.raises(NotAMediaServerError):
         await call(account)
     await plex_at_home.lose_internet()

@@ -1,4 +1,4 @@
-"""External ids in the forms that servers write them."""
+"""Ids in the forms that servers write them."""
 
 import re
 
@@ -6,11 +6,21 @@ from .title import Ids
 
 _NUMBERED = re.compile(r"\d{1,12}", re.ASCII)
 _IMDB = re.compile(r"tt\d{1,12}", re.ASCII)
+_ITEM = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _NUMBERED_SOURCES = frozenset(
     {"tmdb", "tvdb", "anidb", "anilist", "myanimelist", "tvmaze", "tvrage"}
 )
+
+
+def is_item_id(text: str) -> bool:
+    """Say whether a server can have an item of this id, which becomes part of paths.
+
+    Plex' are digits, or hexadecimal in its catalogue; Jellyfin's are UUIDs with or without
+    dashes; Emby's are either.
+    """
+    return _ITEM.fullmatch(text) is not None
 
 
 def external_id(source: str, value: str | None) -> Ids:

@@ -19,6 +19,7 @@ from ..domain.media_server import (
     TooOldError,
 )
 from ..domain.title import MediaType, Title
+from ..http_client import path
 from ..polling import async_poll
 from . import history, library, plugin
 from .dto import item_title
@@ -211,7 +212,8 @@ class JellyfinClient:
     async def async_artwork(self, artwork: str) -> bytes:
         """Return an item's poster; it needs no token."""
         return await self._http.async_picture(
-            f"/Items/{artwork}/Images/Primary", {"maxWidth": "600", "format": "Jpg"}
+            path("Items", artwork, "Images", "Primary"),
+            {"maxWidth": "600", "format": "Jpg"},
         )
 
     # Libraries and what was watched of them
@@ -330,9 +332,6 @@ class JellyfinClient:
         gone or that the account may not see, ForbiddenError where marking for this
         account is not allowed.
         """
-        # Webhooks name items too, and what only looks like an id must not lead elsewhere.
-        if not item.replace("-", "").isalnum():
-            raise ItemGoneError
         params = {"userId": account}
         if watched and watched_at is not None:
             at = watched_at.astimezone(UTC).replace(tzinfo=None)
@@ -340,7 +339,7 @@ class JellyfinClient:
         try:
             await self._http.async_request(
                 "POST" if watched else "DELETE",
-                f"/UserPlayedItems/{item}",
+                path("UserPlayedItems", item),
                 params=params,
             )
         except RefusedError as err:

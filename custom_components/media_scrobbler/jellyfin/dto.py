@@ -5,7 +5,7 @@ from typing import Any
 
 from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
-from .items import TICKS_PER_SECOND, media_type_of, plain_id, provider_ids, utc_time
+from .items import TICKS_PER_SECOND, item_id, media_type_of, provider_ids, utc_time
 
 
 def raw_items(answer: Fields) -> list[Any]:
@@ -66,7 +66,7 @@ def _title(
     values: dict[str, Any] = {}
     match media_type:
         case MediaType.EPISODE | MediaType.SEASON:
-            show_item = plain_id(item, "SeriesId")
+            show_item = item_id(item, "SeriesId")
             values = {
                 "show": item.text("SeriesName"),
                 "show_ids": _ids(series, MediaType.SHOW),
@@ -83,7 +83,7 @@ def _title(
             values = {"artist": _artist(item), "album": item.text("Album")}
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         values["year"] = item.integer("ProductionYear")
-    own_id = plain_id(item, "Id")
+    own_id = item_id(item, "Id")
     duration = item.seconds("RunTimeTicks", TICKS_PER_SECOND)
     return Title(
         media_type=media_type,

@@ -5,42 +5,25 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientError,
-    ClientSession,
-    ClientSSLError,
-    ClientTimeout,
-)
+from aiohttp import ClientSession
 from homeassistant import const
 from homeassistant.util import dt as dt_util
 import orjson
+from yarl import URL
 
+from .. import http_client
 from ..domain.fields import Fields, PayloadError
 from ..domain.media_server import (
-    BusyError,
     CannotConnectError,
-    CertificateError,
     ForbiddenError,
-    NoHttpsError,
     NotAMediaServerError,
-    RedirectedError,
     ServerFailureError,
     SignInError,
 )
-from ..domain.rules import clock_ahead, retry_after
-
-TIMEOUT = ClientTimeout(total=15)
-LIST_TIMEOUT = ClientTimeout(total=60)
-"""For long lists, which a small server takes its time to put together."""
-
-RETRIES = 2
-RETRY_DELAY = 0.5
-"""Seconds before the first repetition; the second comes after twice as long."""
-
-_REDIRECTS = (301, 302, 303, 307, 308)
+from ..domain.rules import clock_ahead
+from ..http_client import async_fetch
 
 type Json = dict[str, Any]
 
@@ -102,7 +85,9 @@ class Http:
 
         `read` raises PayloadError where something is of the wrong type.
         """
-        content, _ = await self._request("GET", path, params, within=LIST_TIMEOUT)
+        content, _ = await self._request(
+            "GET", path, params, within=http_client.LIST_TIMEOUT
+        )
 
         def decode_and_read() -> T:
             with understood():
@@ -131,57 +116,25 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: Json | None = None,
         *,
-        within: ClientTimeout | None = None,
+        within: float | None = None,
     ) -> tuple[bytes, str]:
         """Send a request, again if that is safe; returns the content and its type."""
-        attempts = 1 + (RETRIES if method == "GET" else 0)
-        for attempt in range(attempts):
-            try:
-                return await self._send(method, path, params, body, within or TIMEOUT)
-            except BusyError:
-                raise
-            except CannotConnectError, ServerFailureError:
-                if attempt == attempts - 1:
-                    raise
-            await asyncio.sleep(RETRY_DELAY * 2**attempt)
-        raise CannotConnectError
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        body: Json | None,
-        within: ClientTimeout,
-    ) -> tuple[bytes, str]:
         headers = {"Authorization": self._authorization()}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with self._session.request(
-                method,
-                f"{self._url}{path}",
-                params=params,
-                data=orjson.dumps(body) if body is not None else None,
-                headers=headers,
-                timeout=within,
-                allow_redirects=False,
-            ) as response:
-                content = await response.read()
-                status, content_type = response.status, response.content_type
-                date = response.headers.get("Date")
-                later = response.headers.get("Retry-After")
-                location = response.headers.get("Location")
-                asked = response.url
-        except ClientConnectorCertificateError as err:
-            raise CertificateError from err
-        except ClientSSLError as err:
-            raise NoHttpsError from err
-        except (ClientError, TimeoutError, ValueError) as err:
+            url = URL(f"{self._url}{path}").extend_query(params)
+        except ValueError as err:
             raise CannotConnectError from err
-        if location is not None and status in _REDIRECTS:
-            raise RedirectedError(str(asked), urljoin(str(asked), location))
-        match status:
+        answer = await async_fetch(
+            self._session,
+            method,
+            url,
+            headers=headers,
+            data=orjson.dumps(body) if body is not None else None,
+            within=within,
+        )
+        match answer.status:
             case 400:
                 raise RefusedError
             case 401:
@@ -190,14 +143,12 @@ class Http:
                 raise ForbiddenError
             case 404:
                 raise NotFoundError
-            case 429:
-                raise BusyError(retry_after(later, dt_util.utcnow()))
-            case _ if status >= 500:
+            case status if status >= 500:
                 raise ServerFailureError
-            case _ if status >= 400:
+            case status if status >= 300:
                 raise NotAMediaServerError
-        self.clock_ahead = clock_ahead(date, dt_util.utcnow())
-        return content, content_type
+        self.clock_ahead = clock_ahead(answer.headers.get("Date"), dt_util.utcnow())
+        return answer.content, answer.headers.get("Content-Type", "")
 
     def _authorization(self) -> str:
         parts = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import re
 
 from ..domain.fields import Fields
-from ..domain.ids import external_id
+from ..domain.ids import external_id, is_item_id
 from ..domain.title import Ids, MediaType, Title
 
 TICKS_PER_SECOND = 10_000_000
@@ -67,6 +67,12 @@ def plain_id(fields: Fields, key: str) -> str | None:
     """
     text = (fields.text(key) or "").replace("-", "").lower()
     return text if text.strip("0") else None
+
+
+def item_id(fields: Fields, key: str) -> str | None:
+    """Return the id of an item in its plain form, None for what can be the id of none."""
+    identity = plain_id(fields, key)
+    return identity if identity and is_item_id(identity) else None
 
 
 def plain_text(fields: Fields, key: str) -> str | None:

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from ..domain.fields import Fields, PayloadError
+from ..domain.ids import is_item_id
 from ..domain.library import Entry, Page, Section
 from ..domain.media_server import ForbiddenError, ItemGoneError, SignInError
 from ..domain.title import PLAYABLE, MediaType, Title
+from ..http_client import path
 from .dto import begun_at, item_title, raw_items, watched
 from .http import Http, RefusedError, understood
 from .items import each_episode, plain_id
@@ -133,7 +135,7 @@ async def async_watched(
         "enableUserData": "true",
     }
     found: dict[str, datetime | None] = {}
-    unlisted = dict.fromkeys(item for item in items if item.isalnum())
+    unlisted = dict.fromkeys(item for item in items if is_item_id(item))
     answer = await http.async_object("GET", "/Items", params=params)
     with understood():
         for item in answer.objects("Items"):
@@ -146,7 +148,7 @@ async def async_watched(
         # What is gone, or is not for this account, has none.
         with suppress(RefusedError):
             data = await http.async_request(
-                "GET", f"/UserItems/{each}/UserData", params={"userId": account}
+                "GET", path("UserItems", each, "UserData"), params={"userId": account}
             )
             with understood():
                 was_watched, at = watched(Fields({"UserData": data}))

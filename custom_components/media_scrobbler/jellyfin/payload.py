@@ -13,6 +13,7 @@ from . import nested
 from .items import (
     TICKS_PER_SECOND,
     each_episode,
+    item_id,
     media_type_of,
     plain_id,
     plain_text,
@@ -178,7 +179,7 @@ def _title(fields: Fields, media_type: MediaType, server: Party) -> Title:
     values: dict[str, Any] = {}
     match media_type:
         case MediaType.EPISODE | MediaType.SEASON:
-            series = plain_id(fields, "SeriesId")
+            series = item_id(fields, "SeriesId")
             values = {
                 "show": plain_text(fields, "SeriesName"),
                 "season": fields.integer("SeasonNumber"),
@@ -194,7 +195,7 @@ def _title(fields: Fields, media_type: MediaType, server: Party) -> Title:
     if media_type in (MediaType.MOVIE, MediaType.SHOW, MediaType.ALBUM):
         # Of an episode this is the year of its series.
         values["year"] = fields.integer("Year")
-    item = plain_id(fields, "ItemId")
+    item = item_id(fields, "ItemId")
     duration = fields.seconds("RunTimeTicks", TICKS_PER_SECOND)
     return Title(
         media_type=media_type,

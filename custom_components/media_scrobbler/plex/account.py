@@ -8,13 +8,14 @@ from itertools import batched
 from homeassistant.core import HomeAssistant
 from plexapi.myplex import MyPlexAccount, MyPlexResource
 
+from .. import http_client
 from ..domain.event import Party
 from ..domain.media_server import NotAMediaServerError, WebhookObstacleError
 from ..domain.title import Ids, Title
 from ..domain.watchlist_sync import Remote
 from . import watchlist
 from .api import Api
-from .calls import TIMEOUT, Caller, new_session
+from .calls import Caller
 from .watchlist import WatchlistReader
 
 
@@ -36,18 +37,15 @@ class PlexAccount:
         """Take the token; nothing is asked yet."""
         self._caller = Caller(hass)
         self._token = token
-        self._session = new_session()
         self._known: MyPlexAccount | None = None
-        self._discover = Api(self._session, MyPlexAccount.DISCOVER, token)
-        self._catalogue = Api(self._session, MyPlexAccount.METADATA, token)
+        self._discover = Api(self._caller.session, MyPlexAccount.DISCOVER, token)
+        self._catalogue = Api(self._caller.session, MyPlexAccount.METADATA, token)
         self.id: str | None = None
         """The account's id at plex.tv, once plex.tv has been asked for anything of it."""
 
     def _account(self) -> MyPlexAccount:
         if self._known is None:
-            self._known = MyPlexAccount(
-                token=self._token, session=self._session, timeout=TIMEOUT
-            )
+            self._known = MyPlexAccount(token=self._token, session=self._caller.session)
             self.id = str(self._known.id)
         return self._known
 
@@ -125,7 +123,7 @@ class PlexAccount:
         """
         account.query(
             account.WEBHOOKS,
-            self._session.post,
+            self._caller.session.post,
             data={"urls[]": urls} if urls else {"urls": ""},
         )
 
@@ -137,7 +135,7 @@ class PlexAccount:
         """
         reader = WatchlistReader(self._discover)
         while not reader.done:
-            await self._caller.async_call(reader.read)
+            await self._caller.async_call(reader.read, within=http_client.LIST_TIMEOUT)
         return reader.entries
 
     async def async_external_ids(self, entries: Sequence[Remote]) -> dict[str, Ids]:

@@ -18,9 +18,6 @@ from ..domain.fields import Fields
 from ..domain.media_server import NotAMediaServerError
 from ..domain.rules import clock_ahead
 
-TIMEOUT = 30
-"""Seconds that there are for an answer: for a long list everything has to be sorted."""
-
 _PAGE_BEGINNINGS = (b"<!doctype", b"<html")
 _ERRORS = {401: Unauthorized, 404: NotFound}
 
@@ -104,7 +101,6 @@ class Api:
                 "X-Plex-Token": self._token,
                 **(headers or {}),
             },
-            timeout=TIMEOUT,
         )
         if not response.ok:
             error = _ERRORS.get(response.status_code, BadRequest)

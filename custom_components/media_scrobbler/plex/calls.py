@@ -1,98 +1,190 @@
-"""Calls to plexapi, which is synchronous: in the executor, one at a time, with our errors."""
+"""Calls to plexapi, which is synchronous: in the executor, one at a time, with our errors.
+
+What it sends goes through the event loop, where a request can be given up at any moment:
+a thread that waits for a socket by itself could be held by a server for as long as it likes.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
+from contextvars import ContextVar
+from functools import partial
+from io import BytesIO
+import threading
 from typing import Any, override
-from urllib.parse import urljoin
+from urllib.request import getproxies, proxy_bypass
 from xml.etree.ElementTree import ParseError
 
+from aiohttp import ClientSession
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from plexapi.exceptions import BadRequest, NotFound, PlexApiException, Unauthorized
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util.retry import Retry
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
+from yarl import URL
 
+from .. import http_client
 from ..domain.media_server import (
-    BusyError,
     CannotConnectError,
-    CertificateError,
     ForbiddenError,
     MediaServerError,
-    NoHttpsError,
     NotAMediaServerError,
-    RedirectedError,
     ServerFailureError,
     SignInError,
 )
+from ..http_client import Answer, async_fetch
 
-TIMEOUT = 15
-"""Seconds that a server has for an answer."""
-
-# Only what is safe to repeat is: plexapi itself repeats nothing. An address at which
-# nobody answers is not tried twice: there may be others.
-_RETRIES = Retry(
-    total=2,
-    connect=0,
-    backoff_factor=0.5,
-    status_forcelist=(500, 502, 503, 504),
-    allowed_methods=("GET",),
-    raise_on_status=False,
-)
+# What is below it does something, though it is asked for like something to read. A mark
+# that is repeated counts once more: whoever marks looks at it first.
+_DOING = "/:/"
 
 
-# What OpenSSL calls it that nobody vouches for a certificate, or that it is another's.
-_UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
+async def async_send(
+    session: ClientSession, method: str, url: URL, **options: Any
+) -> Answer:
+    """Fetch something of Plex, by the proxy that the environment wants it to be reached by.
 
-
-def new_session(*, verify_ssl: bool = True) -> requests.Session:
-    """Return a session of one client: plexapi's are not shared between threads."""
-    session = _Session() if verify_ssl else _TrustingSession()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
-    return session
-
-
-class _Session(requests.Session):
-    """A session that follows no redirect: the token would go along, to anywhere."""
-
-    @override
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None where an answer is no redirect; raises RedirectedError where it is."""
-        if (target := super().get_redirect_target(resp)) is not None:
-            resp.close()
-            raise RedirectedError(resp.url, urljoin(resp.url, target))
-        return None
-
-
-class _TrustingSession(_Session):
-    """A session that verifies no certificate, whatever the environment says.
-
-    Where that names authorities, requests heeds them more than a session's `verify`.
+    The options, and the errors, are those of `async_fetch`.
     """
-
-    @override
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
-        """Return the settings for a request."""
-        settings = super().merge_environment_settings(
-            url, proxies, stream, verify, cert
-        )
-        return {**settings, "verify": False}
+    is_direct = proxy_bypass(f"{url.host}:{url.port}")
+    proxy = None if is_direct else getproxies().get(url.scheme)
+    return await async_fetch(session, method, url, proxy=proxy, **options)
 
 
 class Caller:
-    """Runs jobs with plexapi objects in the executor, one after the other."""
+    """Runs jobs with plexapi objects in the executor, one after the other.
 
-    def __init__(self, hass: HomeAssistant) -> None:
-        """Take where the executor is."""
+    `session` is by what these objects, and whatever else a job asks, send their requests.
+    """
+
+    def __init__(self, hass: HomeAssistant, *, verify_ssl: bool = True) -> None:
+        """Take where the executor is, and whether certificates are verified."""
         self._hass = hass
         self._lock = asyncio.Lock()
+        self.client_session = async_get_clientsession(hass, verify_ssl=verify_ssl)
+        self.session = requests.Session()
+        # No passwords from a file on this machine, nor the headers that requests adds.
+        self.session.trust_env = False
+        self.session.headers.clear()
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, _LoopAdapter(self.client_session))
 
-    async def async_call[T](self, job: Callable[[], T]) -> T:
-        """Return what the job returns; raises MediaServerError."""
+    async def async_call[T](
+        self, job: Callable[[], T], *, within: float | None = None
+    ) -> T:
+        """Return what the job returns; raises MediaServerError.
+
+        There are `within` seconds for all that it asks, from when it begins.
+        """
         async with self._lock:
-            return await self._hass.async_add_executor_job(_translated, job)
+            call = _Call(
+                self._hass.loop, http_client.TIMEOUT if within is None else within
+            )
+            try:
+                return await self._hass.async_add_executor_job(call.run, job)
+            finally:
+                call.end()
+
+
+class _Call:
+    """A job in its thread, which waits for nothing once the call has ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, within: float) -> None:
+        self._loop = loop
+        self._deadline = loop.time() + within
+        self._lock = threading.Lock()
+        self._waiting_for: Future[Answer] | None = None
+        self._has_ended = False
+
+    def run[T](self, job: Callable[[], T]) -> T:
+        """Do the job, in a thread."""
+        before = _CALL.set(self)
+        try:
+            return _translated(job)
+        finally:
+            _CALL.reset(before)
+
+    def fetch(self, fetch: Callable[[float], Coroutine[Any, Any, Answer]]) -> Answer:
+        """Wait in the thread for what the event loop fetches in the seconds that are left."""
+        with self._lock:
+            if self._has_ended:
+                raise CannotConnectError
+            left = self._deadline - self._loop.time()
+            future = asyncio.run_coroutine_threadsafe(fetch(left), self._loop)
+            self._waiting_for = future
+        try:
+            return future.result()
+        except CancelledError as err:
+            raise CannotConnectError from err
+
+    def end(self) -> None:
+        """Let the thread go on, if it is still waiting, and ask nothing more."""
+        with self._lock:
+            self._has_ended = True
+            if self._waiting_for is not None:
+                self._waiting_for.cancel()
+
+
+_CALL: ContextVar[_Call] = ContextVar("call")
+
+
+class _LoopAdapter(BaseAdapter):
+    """Has the event loop send what is sent by a session of requests."""
+
+    def __init__(self, client_session: ClientSession) -> None:
+        super().__init__()
+        self._client_session = client_session
+
+    @override
+    def send(
+        self, request: requests.PreparedRequest, *_: Any, **__: Any
+    ) -> requests.Response:
+        """Return the whole answer; its deadline is that of the call."""
+        assert request.method and request.url
+        url = URL(request.url, encoded=True)
+        body = request.body
+        assert body is None or isinstance(body, bytes | str)
+        answer = _CALL.get().fetch(
+            partial(
+                self._async_send,
+                request.method,
+                url,
+                dict(request.headers),
+                body,
+            )
+        )
+        response = requests.Response()
+        response.request = request
+        response.url = request.url
+        response.status_code = answer.status
+        response.headers = CaseInsensitiveDict(answer.headers)
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.raw = BytesIO(answer.content)
+        return response
+
+    async def _async_send(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | str | None,
+        within: float,
+    ) -> Answer:
+        return await async_send(
+            self._client_session,
+            method,
+            url,
+            headers=headers,
+            data=body,
+            within=within,
+            repeats=False if _DOING in url.path else None,
+        )
+
+    @override
+    def close(self) -> None:
+        """Leave the client session to Home Assistant, whose it is."""
 
 
 def _translated[T](job: Callable[[], T]) -> T:
@@ -106,22 +198,14 @@ def _translated[T](job: Callable[[], T]) -> T:
         raise
     except Unauthorized as err:
         raise SignInError from err
-    except requests.exceptions.SSLError as err:
-        if _UNVERIFIED in str(err):
-            raise CertificateError from err
-        raise NoHttpsError from err
-    except requests.exceptions.HTTPError as err:
-        raise ServerFailureError from err
-    except OSError as err:
-        # All other errors of requests, and a missing file with its authorities.
+    except requests.exceptions.RequestException as err:
+        # It sends nothing itself: what remains are URLs that are none.
         raise CannotConnectError from err
     except NotFound as err:
         raise NotAMediaServerError from err
     except BadRequest as err:
         if str(err).startswith("(403)"):
             raise ForbiddenError from err
-        if str(err).startswith("(429)"):
-            raise BusyError from err
         raise ServerFailureError from err
     except (
         ParseError,

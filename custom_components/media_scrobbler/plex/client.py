@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Collection
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from aiohttp import ClientError, ClientTimeout
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import orjson
 from plexapi.exceptions import NotFound
 from plexapi.server import PlexServer
-from requests.adapters import HTTPAdapter
+from yarl import URL
 
+from .. import http_client
 from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage, Page, Section
@@ -22,6 +23,7 @@ from ..domain.media_server import (
     MediaServerError,
     NotAMediaServerError,
     NowPlaying,
+    ServerFailureError,
     ServerInfo,
     SignInError,
     TooOldError,
@@ -29,9 +31,16 @@ from ..domain.media_server import (
 from ..domain.title import MediaType, Title
 from .account import PlexAccount
 from .api import Api
-from .calls import TIMEOUT, Caller, new_session
+from .calls import Caller, async_send
 from .history import HistoryReader, LatestReader
-from .library import read_episodes, read_page, read_sections, read_watched
+from .library import (
+    artwork_path,
+    metadata_path,
+    read_episodes,
+    read_page,
+    read_sections,
+    read_watched,
+)
 from .metadata import MILLISECONDS, OWNER_ACCOUNT, parse_title
 
 MIN_VERSION = (1, 25)
@@ -59,26 +68,26 @@ class PlexClient:
         have one of its own.
         """
         self._hass = hass
-        self._caller = Caller(hass)
-        self._url = url
+        self._caller = Caller(hass, verify_ssl=verify_ssl)
+        self._url = url.rstrip("/")
         self._token = token
-        self._session = new_session(verify_ssl=verify_ssl)
-        # A mark that is repeated counts once more: whoever marks looks at it first.
-        self._session.mount(f"{url.rstrip('/')}/:/", HTTPAdapter())
         self._known: PlexServer | None = None
-        self._api = Api(self._session, url, token)
+        self._api = Api(self._caller.session, url, token)
         self.account = PlexAccount(hass, account_token)
         self._is_owner: bool | None = None
 
-    async def _async_call[T](self, job: Callable[[PlexServer], T]) -> T:
+    async def _async_call[T](
+        self, job: Callable[[PlexServer], T], *, within: float | None = None
+    ) -> T:
         def connected() -> T:
             if self._known is None:
-                self._known = PlexServer(
-                    self._url, self._token, self._session, timeout=TIMEOUT
-                )
+                self._known = PlexServer(self._url, self._token, self._caller.session)
             return job(self._known)
 
-        return await self._caller.async_call(connected)
+        return await self._caller.async_call(connected, within=within)
+
+    async def _async_call_for_list[T](self, job: Callable[[PlexServer], T]) -> T:
+        return await self._async_call(job, within=http_client.LIST_TIMEOUT)
 
     async def async_info(self) -> ServerInfo:
         """Return which server answers."""
@@ -133,8 +142,8 @@ class PlexClient:
 
         def title(server: PlexServer) -> Title | None:
             try:
-                root = _query(server, f"/library/metadata/{item}?includeGuids=1")
-            except NotFound:
+                root = _query(server, f"{metadata_path(item)}?includeGuids=1")
+            except NotFound, ItemGoneError:
                 return None
             for element in root:
                 return _title(element, server.machineIdentifier)
@@ -145,20 +154,18 @@ class PlexClient:
     async def async_artwork(self, artwork: str) -> bytes:
         """Return a poster."""
 
-        def poster(server: PlexServer) -> bytes:
-            # The token goes into a header: URLs end up in logs.
-            response = self._session.get(
-                server.url(artwork),
-                headers={"X-Plex-Token": self._token},
-                timeout=TIMEOUT,
-            )
-            response.raise_for_status()
-            if not response.headers.get("Content-Type", "").startswith("image/"):
-                raise NotAMediaServerError
-            content: bytes = response.content
-            return content
-
-        return await self._async_call(poster)
+        # The token goes into a header: URLs end up in logs.
+        answer = await async_send(
+            self._caller.client_session,
+            "GET",
+            URL(f"{self._url}{artwork_path(artwork)}"),
+            headers={"X-Plex-Token": self._token},
+        )
+        if answer.status != HTTPStatus.OK:
+            raise ServerFailureError
+        if not answer.headers.get("Content-Type", "").startswith("image/"):
+            raise NotAMediaServerError
+        return answer.content
 
     async def async_sections(self) -> list[Section]:
         """Return the libraries of movies and shows."""
@@ -178,7 +185,7 @@ class PlexClient:
         A token shows that of its own account alone: of others it stays unknown.
         """
         watched = account is not None and account in await self._async_own(account)
-        return await self._async_call(
+        return await self._async_call_for_list(
             lambda server: read_page(
                 self._api,
                 section,
@@ -201,7 +208,7 @@ class PlexClient:
             )
 
         while True:
-            page = await self._async_call(episodes)
+            page = await self._async_call_for_list(episodes)
             titles += (entry.title for entry in page.entries)
             start += page.size
             if start >= page.total:
@@ -260,7 +267,7 @@ class PlexClient:
     ) -> dict[str, datetime | None]:
         """Return which of some items the account of the sign-in has watched, and when."""
         await self._async_assert_own(account)
-        return await self._async_call(lambda _: read_watched(self._api, items))
+        return await self._async_call_for_list(lambda _: read_watched(self._api, items))
 
     async def async_mark(
         self,
@@ -340,7 +347,9 @@ class PlexClient:
     async def _async_read[T](self, read: Callable[[str], T]) -> T:
         """Read a part of the history."""
         try:
-            return await self._async_call(lambda server: read(server.machineIdentifier))
+            return await self._async_call_for_list(
+                lambda server: read(server.machineIdentifier)
+            )
         except SignInError as err:
             # So some servers say that it is not for everybody.
             await self.async_info()
@@ -368,16 +377,15 @@ class PlexClient:
 async def async_identity(hass: HomeAssistant, url: str) -> str | None:
     """Return the identity of a server that nobody has signed in to, None if it is none."""
     try:
-        async with async_get_clientsession(hass).get(
-            f"{url}/identity",
+        answer = await async_send(
+            async_get_clientsession(hass),
+            "GET",
+            URL(f"{url}/identity"),
             headers={"Accept": "application/json"},
-            timeout=ClientTimeout(total=TIMEOUT),
-            allow_redirects=False,
-        ) as response:
-            answer = Fields(orjson.loads(await response.read()))
-            container = answer.object("MediaContainer")
-            return container.text("machineIdentifier") if container else None
-    except ClientError, TimeoutError, ValueError:
+        )
+        container = Fields(orjson.loads(answer.content)).object("MediaContainer")
+        return container.text("machineIdentifier") if container else None
+    except MediaServerError, ValueError:
         return None
 
 

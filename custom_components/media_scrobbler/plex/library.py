@@ -2,15 +2,17 @@
 
 from collections.abc import Collection
 from datetime import datetime
+import re
 from typing import Any
-from urllib.parse import quote
 
 from plexapi.exceptions import NotFound
 
 from ..domain.fields import Fields, PayloadError
+from ..domain.ids import is_item_id
 from ..domain.library import Entry, Page, Section
 from ..domain.media_server import ItemGoneError, NotAMediaServerError
 from ..domain.title import PLAYABLE, MediaType, Title
+from ..http_client import path
 from .api import Api, Params
 from .metadata import TYPE_NUMBERS, moment, not_media, parse_title
 
@@ -22,6 +24,8 @@ _MEDIA_TYPES = {
     "show": (MediaType.SHOW, MediaType.EPISODE),
 }
 
+_ARTWORK = re.compile(r"/library/metadata/(\d+)/thumb/(\d+)", re.ASCII)
+
 # External ids come only where asked for. What makes up most of an item is not used here:
 # its files, people and descriptions. A server that cannot leave them out sends them.
 _EXTENT: Params = {
@@ -30,6 +34,23 @@ _EXTENT: Params = {
     "Producer,Rating,Role,Similar,UltraBlurColors,Writer",
     "excludeFields": "summary,tagline",
 }
+
+
+def metadata_path(*items: str) -> str:
+    """Return where items are, one or several of them."""
+    return path("library", "metadata", ",".join(items))
+
+
+def artwork_path(artwork: str) -> str:
+    """Return where the poster of an item is; raises ItemGoneError where it is elsewhere.
+
+    Nothing but a poster is asked for as its owner by a path that came from outside.
+    """
+    match = _ARTWORK.fullmatch(artwork)
+    if match is None:
+        raise ItemGoneError
+    item, version = match.groups()
+    return f"{metadata_path(item)}/thumb/{version}"
 
 
 def read_sections(api: Api) -> list[Section]:
@@ -65,7 +86,7 @@ def read_page(
     """
     try:
         part = api.part(
-            f"/library/sections/{quote(section.id, safe='')}/all",
+            path("library", "sections", section.id, "all"),
             {
                 "type": TYPE_NUMBERS[media_type],
                 # What is added while a library is read comes last.
@@ -96,12 +117,12 @@ def read_episodes(api: Api, item: str, start: int, *, server_id: str) -> Page:
     """Return episodes of a show or season, as many as are read at once; none if it is gone."""
     try:
         part = api.part(
-            f"/library/metadata/{quote(item, safe='')}/allLeaves",
+            f"{metadata_path(item)}/allLeaves",
             _EXTENT,
             start,
             EPISODES_AT_ONCE,
         )
-    except NotFound:
+    except NotFound, ItemGoneError:
         return Page((), 0, 0)
     entries = tuple(
         entry
@@ -113,9 +134,11 @@ def read_episodes(api: Api, item: str, start: int, *, server_id: str) -> Page:
 
 def read_watched(api: Api, items: Collection[str]) -> dict[str, datetime | None]:
     """Return which of some items the token's account has watched, and when it last did."""
-    keys = ",".join(quote(item, safe="") for item in items)
+    known = [item for item in items if is_item_id(item)]
+    if not known:
+        return {}
     try:
-        container = api.get(f"/library/metadata/{keys}")
+        container = api.get(metadata_path(*known))
     except NotFound:
         return {}
     return {

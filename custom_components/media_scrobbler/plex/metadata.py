@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..domain.fields import Fields
+from ..domain.ids import is_item_id
 from ..domain.title import Ids, MediaType, Title
 from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, parse_guid, scheme
 
@@ -191,4 +192,4 @@ def _listed(metadata: Fields, media_type: MediaType) -> dict[str, list[str | int
 
 def _item(metadata: Fields, key: str, server_id: str) -> dict[str, str]:
     value = metadata.text(key)
-    return {server_id: value} if value and server_id else {}
+    return {server_id: value} if value and is_item_id(value) and server_id else {}

@@ -1,24 +1,20 @@
 """Signing in at plex.tv by a PIN that a person confirms in the browser."""
 
+from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from homeassistant import const
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import orjson
 from plexapi.myplex import MyPlexPinLogin
-from requests.adapters import HTTPAdapter
+from yarl import URL
 
 from ..domain.fields import Fields
-from ..domain.media_server import (
-    BusyError,
-    ExpiredError,
-    NotAMediaServerError,
-    ServerFailureError,
-)
-from ..domain.rules import retry_after
+from ..domain.media_server import ExpiredError, NotAMediaServerError, ServerFailureError
 from ..polling import async_poll
-from .calls import TIMEOUT, Caller, new_session
+from .calls import async_send
 
 LIFETIME = 30 * 60
 """Seconds that a PIN can be confirmed, unless plex.tv says that it is less."""
@@ -37,10 +33,7 @@ class PinSignIn:
 
     def __init__(self, hass: HomeAssistant, client_id: str) -> None:
         """Take by which id plex.tv shall know this Home Assistant."""
-        self._caller = Caller(hass)
-        self._session = new_session()
-        # Whoever waits asks again anyway.
-        self._session.mount("https://", HTTPAdapter())
+        self._session = async_get_clientsession(hass)
         self._client = {
             "X-Plex-Client-Identifier": client_id,
             "X-Plex-Product": "Media Scrobbler",
@@ -55,16 +48,15 @@ class PinSignIn:
     async def async_url(self) -> str:
         """Return where the person confirms; raises MediaServerError."""
 
-        def new_pin() -> str:
-            pin = self._request("POST", MyPlexPinLogin.PINS, {"strong": "true"})
-            number, code = pin.integer("id"), pin.text("code")
-            if number is None or code is None:
-                raise NotAMediaServerError
-            self._id = number
-            self._lifetime = min(pin.integer("expiresIn") or LIFETIME, LIFETIME)
-            return code
+        def read(pin: Fields) -> tuple[int | None, str | None, int | None]:
+            return pin.integer("id"), pin.text("code"), pin.integer("expiresIn")
 
-        code = await self._caller.async_call(new_pin)
+        number, code, lifetime = await self._async_request(
+            "POST", URL(MyPlexPinLogin.PINS) % {"strong": "true"}, read
+        )
+        if number is None or code is None:
+            raise NotAMediaServerError
+        self._id, self._lifetime = number, min(lifetime or LIFETIME, LIFETIME)
         return _CONFIRM_URL + urlencode(
             {
                 "clientID": self._client["X-Plex-Client-Identifier"],
@@ -83,33 +75,27 @@ class PinSignIn:
         Raises ExpiredError when that has not happened in time, and nothing else.
         """
 
-        def token() -> str | None:
-            url = f"{MyPlexPinLogin.PINS}/{self._id}"
-            return self._request("GET", url).text("authToken")
-
+        url = URL(MyPlexPinLogin.PINS) / str(self._id)
         return await async_poll(
-            lambda: self._caller.async_call(token),
+            lambda: self._async_request("GET", url, lambda pin: pin.text("authToken")),
             interval=INTERVAL,
             lifetime=self._lifetime,
         )
 
-    def _request(
-        self, method: str, url: str, params: dict[str, str] | None = None
-    ) -> Fields:
-        response = self._session.request(
+    async def _async_request[T](
+        self, method: str, url: URL, read: Callable[[Fields], T]
+    ) -> T:
+        answer = await async_send(
+            self._session,
             method,
             url,
-            params=params,
             headers={"Accept": "application/json", **self._client},
-            timeout=TIMEOUT,
         )
-        match response.status_code:
-            case 404:
-                raise ExpiredError
-            case 429:
-                raise BusyError(
-                    retry_after(response.headers.get("Retry-After"), dt_util.utcnow())
-                )
-            case status if status >= 400:
-                raise ServerFailureError
-        return Fields(orjson.loads(response.content))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise ExpiredError
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise ServerFailureError
+        try:
+            return read(Fields(orjson.loads(answer.content)))
+        except ValueError as err:
+            raise NotAMediaServerError from err

@@ -4,7 +4,6 @@ A title is called there by the last part of its guid, the same that servers have
 """
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from plexapi.exceptions import BadRequest, NotFound
 
@@ -13,6 +12,7 @@ from ..domain.media_server import ItemGoneError, NotAMediaServerError
 from ..domain.title import Ids, MediaType, Title, same_name
 from ..domain.watchlist_sync import Remote
 from .api import Api
+from .library import metadata_path
 from .metadata import TYPE_NUMBERS, parse_title
 
 AT_ONCE = 100
@@ -90,9 +90,8 @@ def read_ids(api: Api, guid: str) -> Ids:
 
 
 def _ids(api: Api, guids: Sequence[str]) -> dict[str, Ids]:
-    keys = ",".join(map(_key, guids))
     found: dict[str, Ids] = {}
-    for item in api.get(f"/library/metadata/{keys}").objects("Metadata"):
+    for item in api.get(metadata_path(*map(_key, guids))).objects("Metadata"):
         title = parse_title(item, None)
         guid = item.text("guid")
         if title is not None and guid is not None and guid in guids:
@@ -172,7 +171,7 @@ def _change(api: Api, action: str, guid: str) -> None:
 
 
 def _key(guid: str) -> str:
-    return quote(guid.rpartition("/")[2], safe="")
+    return guid.rpartition("/")[2]
 
 
 def _entry(item: Fields) -> Remote | None:
