@@ -19,7 +19,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.restore_state import RestoreStateData
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
+from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
+from pytest_homeassistant_custom_component import common as harness
 from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     async_test_home_assistant,
@@ -66,6 +68,24 @@ async def enable_event_loop_debug(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
     monkeypatch.setattr(loop, "get_debug", lambda: False)
+
+
+def _is_deadline(handle: Any) -> bool:
+    return isinstance(getattr(handle._callback, "__self__", None), asyncio.Timeout)
+
+
+@pytest.fixture(autouse=True)
+def deadlines_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no request run out of time because a test moves that on while it is under way."""
+
+    def movable(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
+        return [
+            handle
+            for handle in get_scheduled_timer_handles(loop)
+            if not _is_deadline(handle)
+        ]
+
+    monkeypatch.setattr(harness, "get_scheduled_timer_handles", movable)
 
 
 @pytest.fixture

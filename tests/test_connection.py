@@ -59,6 +59,7 @@ async def test_goes_down_and_comes_back(
     await home.stop()
     for _ in range(3):
         await later(hass, minutes=6)
+        await quiet(hass, home.log)
         await until(hass, lambda: connected(hass, entry) == STATE_OFF)
     (line,) = lines(caplog)
     assert "cannot" in line or "reached" in line or "answer" in line
@@ -66,6 +67,7 @@ async def test_goes_down_and_comes_back(
     await home.start()
     for _ in range(3):
         await later(hass, minutes=6)
+        await quiet(hass, home.log)
         await until(hass, lambda: connected(hass, entry) == STATE_ON)
     (line,) = lines(caplog)
     assert "recovered" in line

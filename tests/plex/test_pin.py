@@ -23,7 +23,7 @@ LOOKS = "/api/v2/pins/*"
 
 
 @pytest.fixture
-def pin(
+async def pin(
     hass: HomeAssistant, plex_at_home: PlexStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> PinSignIn:
     """Return a sign-in that looks often."""
