@@ -96,6 +96,13 @@ class Home(Protocol):
     def forget_webhook(self, url: str) -> None:
         """Remove a webhook as a person may."""
 
+    @property
+    def identity(self) -> str:
+        """Return the id of the server."""
+
+    def add_user(self, name: str) -> None:
+        """Let somebody else use the server."""
+
     def revoke(self) -> None:
         """Make every token of Alice's worthless."""
 
@@ -172,6 +179,13 @@ class JellyfinHome:
         self.server.plugin.generic[:] = [
             one for one in self.server.plugin.generic if one["WebhookUri"] != url
         ]
+
+    @property
+    def identity(self) -> str:
+        return self.server.server.id
+
+    def add_user(self, name: str) -> None:
+        self.server.add_user(name)
 
     def revoke(self) -> None:
         self.server.revoke_tokens(JellyfinUser.named("alice"))
@@ -270,6 +284,14 @@ class PlexHome:
 
     def forget_webhook(self, url: str) -> None:
         self.plex.owner.webhooks.remove(url)
+
+    @property
+    def identity(self) -> str:
+        return self.plex.server.uuid
+
+    def add_user(self, name: str) -> None:
+        plex = self.plex
+        plex.server.share_with(plex.accounts.add(name, friend_of=plex.owner))
 
     def revoke(self) -> None:
         self.plex.revoke("alice")

@@ -10,9 +10,10 @@ import pytest
 
 from custom_components.media_scrobbler.const import DOMAIN
 
-from .common import entity_id_of, plays_of
+from .common import entity_id_of, plays_of, start_flow
 from .signed_in import Home, later, quiet, until, viewer
 from .simulators.catalogue import PAPER_ORCHARD, THE_SALT_ROAD
+from .test_config_flow import choices
 
 
 def connected(hass: HomeAssistant, entry: Any) -> str | None:
@@ -193,6 +194,22 @@ async def test_another_server(hass: HomeAssistant, home: Home) -> None:
     assert not await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert entry.error_reason_translation_key == "another_server"
+
+
+async def test_accounts_of_another_server(hass: HomeAssistant, home: Home) -> None:
+    """Nor are its users taken for accounts of the one that was there."""
+    entry = await home.sign_in(hass)
+    await quiet(hass, home.log)
+    known = choices(await start_flow(hass, "viewer"), "accounts")
+    hass.config_entries.async_update_entry(entry, unique_id="another")
+    home.add_user("dora")
+    await later(hass, minutes=6)
+    await until(hass, lambda: connected(hass, entry) == STATE_OFF)
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert choices(await start_flow(hass, "viewer"), "accounts") == known
+    hass.config_entries.async_update_entry(entry, unique_id=home.identity)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert len(choices(await start_flow(hass, "viewer"), "accounts")) == len(known) + 1
 
 
 async def test_new_accounts(hass: HomeAssistant, home: Home) -> None:

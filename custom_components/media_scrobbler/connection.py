@@ -171,6 +171,11 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
     async def _async_update_data(self) -> ServerInfo:
         try:
             info = await self.client.async_info()
+            if info.id != self.config_entry.unique_id:
+                # Its accounts are none of this server's.
+                raise UpdateFailed(
+                    translation_domain=DOMAIN, translation_key="another_server"
+                )
             # Unlike the first, this needs the sign-in.
             for party in await self.client.async_accounts():
                 self._accounts.note(self.config_entry.entry_id, party, active=False)
@@ -189,10 +194,6 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
                 else None,
             ) from err
         self._failures = 0
-        if info.id != self.config_entry.unique_id:
-            raise UpdateFailed(
-                translation_domain=DOMAIN, translation_key="another_server"
-            )
         return info
 
     @callback
