@@ -33,7 +33,6 @@ from custom_components.media_scrobbler.const import (
     EVENT_RATING,
     EVENT_SCROBBLE,
 )
-from custom_components.media_scrobbler.plex.payload import PLEX_STREAMING
 from custom_components.media_scrobbler.scrobbler import DATA_SCROBBLER
 from custom_components.media_scrobbler.storage import accounts, writer
 from custom_components.media_scrobbler.storage.history import History
@@ -187,7 +186,7 @@ async def second(hass: HomeAssistant, plex: Plex, client: TestClient[Any, Any]) 
     return MediaServer(
         entry=await add_server(hass, "plex", "Second"),
         client=client,
-        simulator=PlexServer(name="Shed", uuid="shed", owner=ALICE_AT_PLEX),
+        simulator=PlexServer(name="Shed", uuid="5d" * 20, owner=ALICE_AT_PLEX),
     )
 
 
@@ -210,25 +209,83 @@ async def test_an_event_belongs_to_the_server_it_names(
     assert (await second.send(*body))[1]["outcome"] == "merged"
 
 
-async def test_plex_streaming_is_nobodys_server(
-    hass: HomeAssistant, plex: Plex
+CLOUD_SERVICES = pytest.mark.parametrize(
+    "service",
+    [
+        "tv.plex.provider.vod",
+        "tv.plex.provider.music",
+        "TV.Plex.Provider.Podcasts",
+        "com.example.providers.epg",
+        "provider-5f0c9a7d",
+    ],
+)
+
+
+@CLOUD_SERVICES
+async def test_a_cloud_service_is_nobodys_server(
+    hass: HomeAssistant, plex: Plex, service: str
 ) -> None:
+    """What the owner plays there is no event of the owner's server."""
     uuid = plex.simulator.uuid
-    plex.simulator.uuid = PLEX_STREAMING
+    plex.simulator.uuid = service
     assert await scrobble(plex, THE_SALT_ROAD) == "rejected"
     assert not plex.entry.options.get("servers")
+    assert plex.entry.unique_id is None
 
     plex.simulator.uuid = uuid
     assert await scrobble(plex, THE_SALT_ROAD) == "held"
     assert plex.entry.options["servers"] == [uuid]
-    plex.simulator.uuid = PLEX_STREAMING
+    plex.simulator.uuid = service
     assert await scrobble(plex, PAPER_ORCHARD) == "rejected"
+
+
+async def test_what_is_no_id_of_a_server_is_not_learnt(
+    hass: HomeAssistant, plex: Plex
+) -> None:
+    """It counts as long as no server is known, and keeps no real one out."""
+    uuid = plex.simulator.uuid
+    plex.simulator.uuid = "5d776b59ad5437001f79c6f8"
+    assert await scrobble(plex, THE_SALT_ROAD) == "held"
+    assert not plex.entry.options.get("servers")
+    plex.simulator.uuid = uuid
+    assert await scrobble(plex, PAPER_ORCHARD) == "held"
+    assert plex.entry.options["servers"] == [uuid]
+
+
+@CLOUD_SERVICES
+async def test_a_cloud_service_is_unlearnt(
+    hass: HomeAssistant, plex: Plex, service: str
+) -> None:
+    """An entry that has taken one for its server once learns the real one."""
+    hass.config_entries.async_update_entry(
+        plex.entry,
+        unique_id=service,
+        options={"servers": [service], "players": ["Living room"]},
+    )
+    assert await scrobble(plex, THE_SALT_ROAD) != "rejected"
+    assert plex.entry.options == {
+        "servers": [plex.simulator.uuid],
+        "players": ["Living room"],
+    }
+    assert plex.entry.unique_id == plex.simulator.uuid
+
+
+async def test_a_cloud_service_may_be_accepted(hass: HomeAssistant, plex: Plex) -> None:
+    """Who names one wants what is played there."""
+    await plex.introduce(ALICE_AT_PLEX)
+    service = "tv.plex.provider.vod"
+    accepted = [*plex.entry.options["servers"], service]
+    options = await hass.config_entries.options.async_init(plex.entry.entry_id)
+    await answer(hass, options, servers=accepted)
+    plex.simulator.uuid = service
+    assert await scrobble(plex, THE_SALT_ROAD) == "held"
+    assert plex.entry.options["servers"] == accepted
 
 
 async def test_a_friends_server_is_not_taken_for_ones_own(
     hass: HomeAssistant, plex: Plex
 ) -> None:
-    friends = replace(plex.simulator, name="Friend's", uuid="friends")
+    friends = replace(plex.simulator, name="Friend's", uuid="f1" * 20)
     payload = friends.payload(PlexEvent.SCROBBLE, THE_SALT_ROAD) | {"owner": False}
 
     await plex.send(json.dumps(payload).encode())

@@ -270,6 +270,7 @@ class Scrobbler:
         `addressed` is the server by whose webhook it came.
         """
         now = dt_util.utcnow()
+        addressed.unlearn()
         server = self._server_of(addressed, event)
         if server is None:
             name = event.server.name or event.server.id

@@ -70,9 +70,6 @@ _HEARTBEATS: dict[ServerType, Callable[[dict[str, object]], Heartbeat | None]] =
     ServerType.JELLYFIN: jellyfin_payload.heartbeat,
 }
 
-# Identities that are nobody's own server and must not be learned.
-_SHARED_IDENTITIES = frozenset({plex_payload.PLEX_STREAMING})
-
 
 class Server:
     """A Plex or Jellyfin server.
@@ -169,17 +166,17 @@ class Server:
     def learn(self, event: MediaEvent) -> None:
         """Take the identity of the first event's server as ours.
 
-        Not that of a server which belongs to somebody else than the owner of the webhook:
-        Plex reports what an account plays anywhere.
+        Not that of a server which belongs to somebody else than the owner of the webhook,
+        nor that of anything else: Plex reports what an account plays anywhere.
         """
+        identity = event.server.id
         if (
-            event.server.id is None
+            identity is None
             or self.identities
             or event.owned is False
-            or event.server.id in _SHARED_IDENTITIES
+            or not self._is_real(identity)
         ):
             return
-        identity = event.server.id
         entries = self._hass.config_entries
         unique_id = self.entry.unique_id
         if entries.async_entry_for_domain_unique_id(DOMAIN, identity) is None:
@@ -190,11 +187,45 @@ class Server:
             options={**self.entry.options, CONF_SERVERS: [identity]},
         )
 
+    @callback
+    def unlearn(self) -> None:
+        """Forget what has been taken for the server's identity once, and cannot be that.
+
+        What a person has named stays.
+        """
+        learnt = {
+            identity
+            for identity in self.identities
+            if not self._is_real(identity)
+            and self._hass.config_entries.async_entry_for_domain_unique_id(
+                DOMAIN, identity
+            )
+        }
+        if not learnt:
+            return
+        unique_id = self.entry.unique_id
+        self._hass.config_entries.async_update_entry(
+            self.entry,
+            unique_id=None if unique_id in learnt else unique_id,
+            options={
+                **self.entry.options,
+                CONF_SERVERS: [
+                    identity for identity in self.identities if identity not in learnt
+                ],
+            },
+        )
+
+    def _is_real(self, identity: str) -> bool:
+        """Return whether this can be the identity of a server."""
+        return self.type is not ServerType.PLEX or plex_payload.is_server_id(identity)
+
     def may_be(self, server: Party) -> bool:
         """Return whether events of a server that nobody has named are taken here."""
-        if server.id in _SHARED_IDENTITIES:
-            return False
-        return server.id is None or not self.identities
+        if server.id is None:
+            return True
+        return not self.identities and not (
+            self.type is ServerType.PLEX and plex_payload.is_cloud_service(server.id)
+        )
 
     def follows(self, player: Party | None) -> bool:
         """Return whether what happens on a player is recorded."""

@@ -4,14 +4,15 @@ The forms are those of Plex's support article on webhooks and of captured webhoo
 is not documented there is said where it is used.
 """
 
+import re
 from typing import Any
 
 from ..domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
 from ..domain.fields import Fields, PayloadError
 from .metadata import MILLISECONDS, OWNER_ACCOUNT, not_media, parse_title
 
-PLEX_STREAMING = "tv.plex.provider.vod"
-"""The server identity under which Plex's own free streaming reports."""
+_SERVER_ID = re.compile(r"[0-9a-f]{40}", re.IGNORECASE | re.ASCII)
+_CLOUD_SERVICE = re.compile(r"tv\.plex\.|.*\bproviders?\b", re.IGNORECASE)
 
 _ACTIONS = {
     "media.play": Action.PLAY,
@@ -26,6 +27,20 @@ SERVER_EVENTS = {
     "admin.database.corrupted": "database_corrupted",
     "device.new": "device_new",
 }
+
+
+def is_server_id(identity: str) -> bool:
+    """Return whether an identity has the form that those of media servers have."""
+    return _SERVER_ID.fullmatch(identity) is not None
+
+
+def is_cloud_service(identity: str) -> bool:
+    """Return whether an identity is that of a service of Plex itself.
+
+    `tv.plex.provider.vod` is its free streaming. Webhooks tell of these as of servers, and
+    call whoever watches there the owner.
+    """
+    return _CLOUD_SERVICE.match(identity) is not None
 
 
 def parse(payload: dict[str, Any]) -> MediaEvent:
