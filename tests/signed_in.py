@@ -32,8 +32,9 @@ from .simulators.catalogue import (
     Title,
 )
 from .simulators.faults import Faults
-from .simulators.jellyfin import JellyfinUser
+from .simulators.jellyfin import JellyfinDevice, JellyfinUser
 from .simulators.jellyfin_server import JellyfinStandIn
+from .simulators.plex import PlexPlayer
 from .simulators.plex_server import PlexStandIn
 from .simulators.request_log import RequestLog
 from .simulators.stand_in import requests_held, requests_in_flight, requests_so_far
@@ -116,6 +117,9 @@ class Home(Protocol):
         self, who: str, title: Playable, position: timedelta = timedelta()
     ) -> list[Any]:
         """Play something; returns the webhooks that were sent."""
+
+    async def play_on(self, player_id: str, name: str, title: Playable) -> None:
+        """Have Alice play something on another player."""
 
     async def pause(self, position: timedelta | None = None) -> list[Any]:
         """Pause what plays."""
@@ -203,6 +207,10 @@ class JellyfinHome:
         self, who: str, title: Playable, position: timedelta = timedelta()
     ) -> list[Any]:
         return await self.server.play(title, JellyfinUser.named(who), position=position)
+
+    async def play_on(self, player_id: str, name: str, title: Playable) -> None:
+        device = JellyfinDevice(name, player_id)
+        await self.server.play(title, JellyfinUser.named("alice"), device=device)
 
     async def pause(self, position: timedelta | None = None) -> list[Any]:
         return await self.server.pause(position)
@@ -306,6 +314,9 @@ class PlexHome:
         self, who: str, title: Playable, position: timedelta = timedelta()
     ) -> list[Any]:
         return list(await self.plex.play(who, title, position=position))
+
+    async def play_on(self, player_id: str, name: str, title: Playable) -> None:
+        await self.plex.play("alice", title, PlexPlayer(name, player_id))
 
     async def pause(self, position: timedelta | None = None) -> list[Any]:
         return list(await self.plex.pause(position=position))

@@ -86,6 +86,21 @@ async def test_position_and_poster(
     assert state.attributes["media_position"] == 1200
 
 
+@pytest.mark.parametrize("has", ["neither", "name", "id"])
+async def test_player_without_a_name(
+    hass: HomeAssistant, home: Home, entry: ConfigEntry[Any], has: str
+) -> None:
+    """What has neither id nor name is no player, and no entity."""
+    before = set(hass.states.async_entity_ids("media_player"))
+    await without_webhooks(home, entry)
+    player_id, name = "abc" * (has == "id"), "Kitchen" * (has == "name")
+    await home.play_on(player_id, name, THE_SALT_ROAD)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await look(hass, home, seconds=2)
+    players = set(hass.states.async_entity_ids("media_player")) - before
+    assert len(players) == (has != "neither")
+
+
 async def test_polled_only_while_something_plays(
     hass: HomeAssistant, home: Home, entry: ConfigEntry[Any]
 ) -> None:

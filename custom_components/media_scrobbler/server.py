@@ -322,9 +322,11 @@ class Server:
     def show(self, playback: Playback, artwork: str | None) -> str | None:
         """Show what the server says that a player does; returns the player's key.
 
-        None for a player that is not followed, and where there are too many.
+        None for a player that is not followed or has neither id nor name, and where there
+        are too many.
         """
-        if not self.follows(playback.player):
+        player = playback.player
+        if not (player.id or player.name) or not self.follows(player):
             return None
         key = player_key(playback.player)
         before = self.playbacks.get(key)

@@ -103,6 +103,20 @@ async def test_history(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
     assert (track.title.artist, track.title.album) == ("Marlow & Finch", "Tidewater")
 
 
+async def test_history_of_nobody_in_particular(
+    plex_at_home: PlexStandIn, alice: PlexClient
+) -> None:
+    """Whoever plays without signing in has watched nothing of what others have."""
+    plex_at_home.record("alice", THE_SALT_ROAD, at=DAY)
+    nobody = [entry(accountID=0, title="Tide"), entry(accountID=None, title="Ebb")]
+    assert await read(alice, ["0"]) == []
+    with plex_at_home.server.faults.answer(answer(*nobody, entry()), path=PATH):
+        assert names(await read(alice, ["0"])) == ["Tide"]
+        assert names(await read(alice, ["1"])) == ["Ebb", "Tide"]
+    asked = [request.argument("accountID") for request in plex_at_home.server.log]
+    assert asked == [None, None, "1"]
+
+
 async def test_since(
     hass: HomeAssistant, plex_at_home: PlexStandIn, alice: PlexClient
 ) -> None:

@@ -431,6 +431,9 @@ def test_a_rating_that_cannot_be() -> None:
         pytest.param({"title": "alice"}, True, True, Party("1", "alice"), id="name"),
         pytest.param({"title": "bob"}, True, False, Party(None, "bob"), id="not owner"),
         pytest.param({"id": 7}, True, True, Party("1", None), id="id"),
+        pytest.param(
+            {"id": 0, "title": ""}, True, False, Party("0", "Local"), id="not signed in"
+        ),
         pytest.param({}, True, True, None, id="empty"),
         pytest.param(None, True, True, None, id="missing"),
     ],

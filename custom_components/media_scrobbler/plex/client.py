@@ -41,7 +41,7 @@ from .library import (
     read_sections,
     read_watched,
 )
-from .metadata import MILLISECONDS, OWNER_ACCOUNT, parse_title
+from .metadata import MILLISECONDS, OWNER_ACCOUNT, account, parse_title
 
 MIN_VERSION = (1, 25)
 """Servers before this one know nothing of the ids that titles are recognised by."""
@@ -432,7 +432,9 @@ def _now_playing(element: Element, server_id: str) -> NowPlaying | None:
     user = element.find("User")
     return NowPlaying(
         player=Party(player.get("machineIdentifier"), player.get("title")),
-        account=Party(user.get("id"), user.get("title")) if user is not None else None,
+        account=account(user.get("id"), user.get("title"))
+        if user is not None
+        else None,
         title=title,
         paused=player.get("state") == "paused",
         position=position,

@@ -15,7 +15,7 @@ from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage
 from ..domain.title import PLAYABLE, MediaType, Title
 from .api import Api, Part
-from .metadata import moment, not_media, parse_title
+from .metadata import LOCAL_ACCOUNT, moment, not_media, parse_title
 
 AT_ONCE = 1000
 """How many entries are asked for in one request."""
@@ -43,8 +43,10 @@ class _Reader:
         self._api = api
         self._accounts = accounts
         self._params = dict(params)
-        if len(accounts) == 1:
-            self._params["accountID"] = next(iter(accounts))
+        self._only: Party | None = None
+        if len(accounts) == 1 and LOCAL_ACCOUNT not in accounts:
+            # Then it is nobody else's that the server tells of.
+            ((self._params["accountID"], self._only),) = accounts.items()
         self._start = 0
         self.done = False
 
@@ -85,10 +87,7 @@ class _Reader:
 
     def _account(self, metadata: Fields) -> Party | None:
         account = metadata.text("accountID")
-        if account is None and len(self._accounts) == 1:
-            # The server was asked for nobody else's.
-            return next(iter(self._accounts.values()))
-        return self._accounts.get(account or "")
+        return self._accounts.get(account) if account else self._only
 
 
 class HistoryReader(_Reader):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from ..domain.event import Party
 from ..domain.fields import Fields
 from ..domain.ids import is_item_id
 from ..domain.title import Ids, MediaType, Title
@@ -10,6 +11,12 @@ from .guids import LIVE_TV_SCHEME, TRAILER_SCHEMES, parse_guid, scheme
 
 MILLISECONDS = 1000
 """Plex gives times in milliseconds: this many are a second."""
+
+LOCAL_ACCOUNT = "0"
+"""The account of whoever plays without signing in, at home or by DLNA; it has no name.
+
+To a server it is no condition either: asked for what it has watched, it tells of everybody.
+"""
 
 OWNER_ACCOUNT = "1"
 """The account id that a server gives its owner, who may also go by a plex.tv id."""
@@ -32,6 +39,13 @@ _SECTION_MEDIA_TYPES = {
     "show": MediaType.EPISODE,
     "artist": MediaType.TRACK,
 }
+
+
+def account(identity: str | None, name: str | None) -> Party:
+    """Return an account, by a name that tells a person more than its id."""
+    if identity == LOCAL_ACCOUNT and not name:
+        name = "Local"
+    return Party(identity, name)
 
 
 def not_media(metadata: Fields) -> str | None:

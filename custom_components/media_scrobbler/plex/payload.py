@@ -9,7 +9,7 @@ from typing import Any
 
 from ..domain.event import Action, LibraryChange, MediaEvent, Party, RatingChange
 from ..domain.fields import Fields, PayloadError
-from .metadata import MILLISECONDS, OWNER_ACCOUNT, not_media, parse_title
+from .metadata import MILLISECONDS, OWNER_ACCOUNT, account, not_media, parse_title
 
 _SERVER_ID = re.compile(r"[0-9a-f]{40}", re.IGNORECASE | re.ASCII)
 _CLOUD_SERVICE = re.compile(r"tv\.plex\.|.*\bproviders?\b", re.IGNORECASE)
@@ -98,10 +98,10 @@ def _account(fields: Fields) -> Party | None:
     it is the one that is watching. Both together name the owner, by whichever id; `owner`
     alone says that it is somebody else, and the owner's id beside it must not be believed.
     """
-    account = fields.object("Account")
-    if account is None:
+    told = fields.object("Account")
+    if told is None:
         return None
-    party = _party(account, "id")
+    party = account(told.text("id"), told.text("title"))
     if not (party.id or party.name):
         return None
     if fields.flag("owner"):
