@@ -1,11 +1,17 @@
 """Secrets stay where they are: in no log, no event, no state and no diagnostics."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 import json
 import logging
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
+from aiohttp import ClientError
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigEntryDisabler,
+)
 from homeassistant.const import MATCH_ALL
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -15,9 +21,16 @@ import pytest
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
-from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
+from yarl import URL
 
-from .common import add_viewer, call
+from custom_components.media_scrobbler.const import DOMAIN
+
+from .cloud import Cloud
+from .common import Jellyfin, Plex, add_server, add_viewer, answer, call, start_flow
 from .signed_in import Home, later, quiet, until
 from .simulators.catalogue import LOW_WATER, THE_SALT_ROAD
 from .simulators.faults import Fault
@@ -101,6 +114,106 @@ async def test_secrets_of_a_viewer(
     await hass.async_block_till_done()
 
     assert_secret(secrets, shown, heard, caplog)
+
+
+async def test_webhook_ids(
+    hass: HomeAssistant,
+    plex: Plex,
+    jellyfin: Jellyfin,
+    cloud: Cloud,
+    caplog: pytest.LogCaptureFixture,
+    hass_access_token: str,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """Whatever a request is like, and whether or not anybody is there to take it."""
+    result = await start_flow(hass, "plex", "plex_webhook_only")
+    result = await answer(hass, result, name="Remote")
+    result = await answer(hass, result, local_only=False)
+    remote = (await answer(hass, result, local_only=False))["result"]
+    renewed: str = jellyfin.entry.data["webhook_id"]
+    await renew(hass, jellyfin.entry)
+    gone = await add_server(hass, "plex", "Gone")
+    await hass.config_entries.async_set_disabled_by(
+        plex.entry.entry_id, ConfigEntryDisabler.USER
+    )
+    await hass.config_entries.async_remove(gone.entry_id)
+    ids = [
+        plex.entry.data["webhook_id"],
+        jellyfin.entry.data["webhook_id"],
+        renewed,
+        gone.data["webhook_id"],
+        remote.data["webhook_id"],
+    ]
+    assert remote.data["cloudhook_url"]
+    cloud_id = remote.data["cloudhook_url"].rpartition("/")[2]
+    caplog.set_level(logging.DEBUG)
+    caplog.clear()
+    socket = await hass_ws_client()
+    client = plex.client
+    for webhook_id in ids:
+        path = f"/api/webhook/{webhook_id}"
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            async with client.request(method, path, data=b"{}"):
+                pass
+        # As titles in a template of a sender may make it.
+        for query in (
+            "title=Alias../Again",
+            "title=%3Cscript%3E",
+            "note=a%0Ab",
+            "q=/a/b/",
+            "title=union all select (",
+            "authSig=nonsense",
+        ):
+            async with client.post(URL(f"{path}?{query}", encoded=True), data=b"{}"):
+                pass
+        for headers in (
+            {"Authorization": f"Bearer {hass_access_token}"},
+            {"Authorization": "Bearer nonsense"},
+            {"Authorization": "Basic bm9ib2R5OnB3"},
+            {"X-Forwarded-For": "203.0.113.7"},
+            {"Content-Encoding": "gzip"},
+            {"Content-Type": "multipart/form-data"},
+            {"Expect": "something"},
+        ):
+            with suppress(ClientError):
+                async with client.post(path, data=b"{}", headers=headers):
+                    pass
+        for other in (f"{path}/", f"{path}/x", f"{path}%2F", f"{path}.php"):
+            async with client.post(URL(other, encoded=True), data=b"{}"):
+                pass
+        await socket.send_json_auto_id(
+            {"type": "webhook/handle", "webhook_id": webhook_id, "method": "POST"}
+        )
+        await socket.receive_json()
+    await socket.send_json_auto_id({"type": "webhook/list"})
+    await socket.receive_json()
+    logging.getLogger("hass_nabucasa.iot").debug("Received %s", {"id": cloud_id})
+    logging.getLogger("homeassistant.components.webhook").debug("%d%%", 5)
+    try:
+        {}[ids[0]]
+    except KeyError:
+        logging.getLogger("homeassistant.components.webhook").exception("Failed")
+
+    told = [
+        f"{record.name}: {record.getMessage()} {record.exc_text} {record.exc_info}"
+        for record in caplog.records
+    ]
+    assert len(told) > 100
+    for secret in (*ids, cloud_id):
+        assert [line for line in told if secret in line] == []
+        assert secret not in caplog.text
+    assert "KeyError: '**REDACTED**'" in caplog.text
+
+
+async def renew(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Give a server a new URL, by reconfiguring it."""
+    result = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_RECONFIGURE, "entry_id": entry.entry_id}
+    )
+    values = {"name": entry.title, "local_only": True, "new_url": True}
+    while "reason" not in result:
+        result = await answer(hass, result, **values)
+        values = {"local_only": True}
 
 
 def listening(hass: HomeAssistant) -> list[str]:

@@ -50,6 +50,7 @@ from .domain.title import Title
 from .following import Following
 from .history_sync import HistorySync
 from .listeners import Listeners
+from .log_mask import LogMask
 from .published import event_data, viewer_data
 from .recording import NOT_WRITTEN, Completion, Recorder, foremost
 from .server import Server
@@ -61,7 +62,7 @@ from .viewer import Viewer
 from .watchlist_import import WatchlistImporter
 from .watchlists import Watchlists
 from .webhook import WebhookReceiver
-from .webhook_url import async_delete_cloud_url
+from .webhook_url import async_delete_cloud_url, webhook_secrets
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -99,11 +100,12 @@ class Scrobbler:
         self.watchlist_importer = WatchlistImporter(hass, self.watchlists, self.servers)
         self.history_sync = HistorySync(hass, self.viewers)
         self._receiver = WebhookReceiver(hass, self.async_process)
+        self._log_mask = LogMask()
 
     async def async_setup(self) -> None:
         """Read what is stored and start to take webhooks."""
         await self.recorder.async_load()
-        self._receiver.start()
+        self._log_mask.start()
         self._sync()
         for account in self.accounts:
             if account.active:
@@ -128,6 +130,8 @@ class Scrobbler:
     def _sync(self) -> None:
         """Bring servers, viewers and links in step with the config entries."""
         entries = self._hass.config_entries.async_entries(DOMAIN)
+        for entry in entries:
+            self._log_mask.add(webhook_secrets(entry.data))
         self.recorder.ignored = {
             entry.unique_id or "" for entry in entries if entry.source == SOURCE_IGNORE
         }
@@ -248,7 +252,7 @@ class Scrobbler:
         self.accounts.forget(entry_id)
 
     async def _async_final_write(self, _event: Event) -> None:
-        self._receiver.stop()
+        self._log_mask.stop()
         for viewer in list(self._known_viewers.values()):
             await viewer.async_flush()
         await self.recorder.inbox.async_flush()

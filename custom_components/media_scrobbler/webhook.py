@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
-import logging
-from typing import override
 
 from aiohttp.hdrs import METH_GET, METH_HEAD, METH_POST, METH_PUT
 from aiohttp.web import Request, Response
@@ -28,9 +26,6 @@ MAX_BODY = 4 * 1024 * 1024
 LARGE_BODY = 64 * 1024
 """Bytes from which on a request is decoded outside the event loop."""
 
-# They log the webhook ids or paths of requests.
-_LOGGERS = (webhook.__name__, "homeassistant.helpers.http", "aiohttp.access")
-
 _METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
 
 
@@ -43,19 +38,6 @@ class WebhookReceiver:
         self._process = process
         self._servers: dict[str, Server] = {}
         self._local_only: dict[str, bool] = {}
-        self._mask = _MaskWebhookIds(self._servers)
-
-    @callback
-    def start(self) -> None:
-        """Begin to mask webhook ids in the log."""
-        for name in _LOGGERS:
-            logging.getLogger(name).addFilter(self._mask)
-
-    @callback
-    def stop(self) -> None:
-        """End what `start` began."""
-        for name in _LOGGERS:
-            logging.getLogger(name).removeFilter(self._mask)
 
     @callback
     def sync(self, servers: Iterable[Server]) -> None:
@@ -159,25 +141,6 @@ class WebhookReceiver:
         )
         server.note(answer, event, dt_util.utcnow())
         return _response(answer, status)
-
-
-class _MaskWebhookIds(logging.Filter):
-    """Keeps the secret part of our webhooks' URLs out of what others log of requests."""
-
-    def __init__(self, webhook_ids: Iterable[str]) -> None:
-        """Take the ids, as they are at the time of a log line."""
-        super().__init__()
-        self._webhook_ids = webhook_ids
-
-    @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask the ids in a record."""
-        line = record.getMessage()
-        for webhook_id in self._webhook_ids:
-            if webhook_id in line:
-                line = line.replace(webhook_id, "**REDACTED**")
-                record.msg, record.args = line, None
-        return True
 
 
 async def _read(request: Request) -> bytes | None:

@@ -1,12 +1,17 @@
 """The URLs by which a webhook can be reached, for a person to choose from."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from homeassistant.components import webhook
+from homeassistant.const import CONF_WEBHOOK_ID
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.network import NoURLAvailableError
+
+from .const import CONF_CLOUDHOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,12 @@ def async_webhook_urls(
         _url(hass, webhook_id, internal=False),
         cloud_url,
     )
+
+
+def webhook_secrets(data: Mapping[str, Any]) -> set[str]:
+    """Return the parts of its webhook's URLs that an entry keeps secret, by its data."""
+    kept = (data.get(CONF_WEBHOOK_ID), data.get(CONF_CLOUDHOOK))
+    return {value.rpartition("/")[2] for value in kept if value and type(value) is str}
 
 
 # Where Home Assistant Cloud is not in use, its long list of imports is not either.
