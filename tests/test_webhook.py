@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 import gzip
 import json
+import time
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -12,15 +13,18 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.util.aiohttp import MockRequest
 from hypothesis import HealthCheck, given, settings, strategies as st
+import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.media_scrobbler.const import EVENT_PLAYBACK, EVENT_SCROBBLE
 from custom_components.media_scrobbler.domain import limit
+from custom_components.media_scrobbler.domain.body import MAX_JSON
+from custom_components.media_scrobbler.domain.fields import Fields
 from custom_components.media_scrobbler.domain.limit import RateLimit
 from custom_components.media_scrobbler.scrobbler import DATA_SCROBBLER
-from custom_components.media_scrobbler.webhook import MAX_BODY
+from custom_components.media_scrobbler.webhook import MAX_BODY, TOO_MANY
 
 from .common import (
     ALICE_AT_JELLYFIN,
@@ -325,6 +329,76 @@ async def test_a_body_that_unpacks_to_too_much(hass: HomeAssistant, plex: Plex) 
         plex.path, data=packed, headers={"Content-Encoding": "gzip"}
     ) as response:
         assert response.status in (400, 413)
+
+
+def guids(size: int) -> bytes:
+    """Return a play of about so many bytes, all of them ids."""
+    entries = [f'{{"id":"tmdb://{number}"}}' for number in range(1, size // 22)]
+    payload = {"event": PlexEvent.SCROBBLE, "Metadata": {"type": "movie", "Guid": []}}
+    return json.dumps(payload).replace("[]", f"[{','.join(entries)}]").encode()
+
+
+@pytest.mark.parametrize("size", [4_000_000, 500_000, 60_000])
+async def test_nobody_waits_for_a_large_payload(
+    hass: HomeAssistant, plex: Plex, size: int
+) -> None:
+    """The longest pause of the event loop is little of what reading all ids takes."""
+    body, all_ids = guids(size), orjson.loads(guids(4_000_000))["Metadata"]["Guid"]
+    assert len(body) <= MAX_BODY
+    began = time.perf_counter()
+    for entry in all_ids:
+        Fields(entry).text("id")
+    reference = time.perf_counter() - began
+    longest, last, is_over = 0.0, time.perf_counter(), False
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while not is_over:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            longest, last = max(longest, now - last), now
+
+    watching = asyncio.create_task(watch())
+    status, _ = await plex.send(body)
+    is_over = True
+    await watching
+
+    assert status in (200, 400)
+    assert longest < reference / 2
+
+
+async def test_ids_beyond_all_reason_are_left_out(
+    hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]
+) -> None:
+    payload = plex.simulator.payload(PlexEvent.SCROBBLE, THE_SALT_ROAD)
+    payload["Metadata"]["Guid"] += [{"id": "local://1"}] * 20_000
+    body = json.dumps(payload).encode()
+
+    status, answer = await plex.send(body)
+
+    assert len(body) > 64 * 1024
+    assert (status, answer["outcome"]) == (200, "recorded")
+    assert answer["ids"]["imdb"] == "tt9182736"
+
+
+async def test_too_large_a_payload(hass: HomeAssistant, plex: Plex) -> None:
+    status, answer = await plex.send(guids(1_000_000))
+
+    assert (status, answer["outcome"]) == (400, "rejected")
+    assert str(MAX_JSON) in answer["reason"]
+
+
+async def test_what_is_too_much_is_not_even_read(
+    hass: HomeAssistant, small_limit: None, plex: Plex
+) -> None:
+    play = plex.simulator.body(PlexEvent.SCROBBLE, THE_SALT_ROAD)
+    for _ in range(21):
+        await plex.send(*play)
+
+    status, answer = await plex.send(b"{")
+
+    assert status == 429
+    assert answer["reason"] == TOO_MANY
 
 
 async def test_a_large_poster_is_fine(

@@ -24,7 +24,9 @@ MAX_BODY = 4 * 1024 * 1024
 """Bytes of a request that are read. Posters come to a few hundred thousand."""
 
 LARGE_BODY = 64 * 1024
-"""Bytes from which on a request is decoded outside the event loop."""
+"""Bytes from which on a request is understood outside the event loop."""
+
+TOO_MANY = "more webhooks than any household makes"
 
 _METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
 
@@ -77,6 +79,10 @@ class WebhookReceiver:
                 ),
                 HTTPStatus.METHOD_NOT_ALLOWED,
             )
+        if server.limit.is_exhausted(hass.loop.time()):
+            answer = Answer(Outcome.REJECTED, TOO_MANY)
+            server.note(answer, None, dt_util.utcnow())
+            return _response(answer, HTTPStatus.TOO_MANY_REQUESTS)
         body = await _read(request)
         if body is None:
             answer = Answer(
@@ -95,25 +101,24 @@ class WebhookReceiver:
     async def _async_answer(
         self, server: Server, raw: bytes, content_type: str
     ) -> Response:
-        event: MediaEvent | None = None
+        is_large = len(raw) > LARGE_BODY
         try:
             body = (
                 await self._hass.async_add_executor_job(decode, raw, content_type)
-                if len(raw) > LARGE_BODY
+                if is_large
                 else decode(raw, content_type)
             )
             if (answer := server.keep_up(body.payload, dt_util.utcnow())) is not None:
                 return _response(answer)
-            event = server.parse(body.payload)
+            event = (
+                await self._hass.async_add_executor_job(server.parse, body.payload)
+                if is_large
+                else server.parse(body.payload)
+            )
         except PayloadError as err:
             return self._refuse(server, None, str(err), HTTPStatus.BAD_REQUEST)
         if not server.limit.allows(self._hass.loop.time(), is_play=event.completed):
-            return self._refuse(
-                server,
-                event,
-                "more webhooks than any household makes",
-                HTTPStatus.TOO_MANY_REQUESTS,
-            )
+            return self._refuse(server, event, TOO_MANY, HTTPStatus.TOO_MANY_REQUESTS)
         if not server.webhook_enabled:
             answer = Answer(
                 Outcome.IGNORED,

@@ -48,3 +48,13 @@ def test_never_holds_more_than_it_can() -> None:
     limit = RateLimit(START)
 
     assert taken(limit, START + 1e9, is_play=True) == CAPACITY
+
+
+def test_is_exhausted_when_not_even_a_play_is_taken() -> None:
+    limit = RateLimit(START)
+    taken(limit, START, is_play=False)
+    assert not limit.is_exhausted(START)
+    taken(limit, START, is_play=True)
+
+    assert limit.is_exhausted(START)
+    assert not limit.is_exhausted(START + 1)

@@ -12,6 +12,10 @@ from .fields import PayloadError
 PAYLOAD_FIELDS = ("payload", "data")
 """The form fields that carry the JSON: Plex's `payload`, Emby's `data`."""
 
+MAX_JSON = 512 * 1024
+"""Bytes of JSON that are decoded: nothing else can run meanwhile. Real payloads come to
+2,000 to 100,000; posters beside them do not count."""
+
 _BOUNDARY = re.compile(r'boundary="?([^";,]{1,200})"?', re.IGNORECASE)
 _PART_NAME = re.compile(rb'\bname="?([^";\r\n]{1,100})"?', re.IGNORECASE)
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
@@ -51,6 +55,8 @@ def decode(body: bytes, content_type: str = "") -> Body:
 
 def _json(raw: bytes) -> dict[str, Any]:
     raw = raw.removeprefix(_BOM)
+    if len(raw) > MAX_JSON:
+        raise PayloadError(f"the JSON is larger than {MAX_JSON} bytes")
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as err:

@@ -145,14 +145,14 @@ class Fields(Mapping[str, Any]):
             value, f"{self._where}.{key}" if self._where != "payload" else key
         )
 
-    def objects(self, key: str) -> list[Fields]:
-        """Return a list of nested objects; a missing list is empty."""
+    def objects(self, key: str, *, at_most: int | None = None) -> list[Fields]:
+        """Return a list of nested objects, or the first of them; a missing list is empty."""
         value = self._data.get(key)
         if value is None:
             return []
         if not isinstance(value, list):
             raise self._wrong(key, "a list")
-        return [Fields(item, f"{self._where}.{key}") for item in value]
+        return [Fields(item, f"{self._where}.{key}") for item in value[:at_most]]
 
 
 def one_line(text: str) -> str:

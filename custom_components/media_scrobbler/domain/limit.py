@@ -20,11 +20,19 @@ class RateLimit:
         self._tokens = float(CAPACITY)
         self._at = now
 
+    def is_exhausted(self, now: float) -> bool:
+        """Return whether not even a play would be taken: nothing has to be looked at then."""
+        self._refill(now)
+        return self._tokens < 1
+
     def allows(self, now: float, *, is_play: bool) -> bool:
         """Take one webhook if that is within the limit."""
-        self._tokens = min(CAPACITY, self._tokens + (now - self._at) * REFILL)
-        self._at = now
+        self._refill(now)
         if self._tokens < (1 if is_play else RESERVE + 1):
             return False
         self._tokens -= 1
         return True
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(CAPACITY, self._tokens + (now - self._at) * REFILL)
+        self._at = now

@@ -18,6 +18,9 @@ LOCAL_ACCOUNT = "0"
 To a server it is no condition either: asked for what it has watched, it tells of everybody.
 """
 
+MAX_GUIDS = 100
+"""Ids that are looked at in a list. Real titles have a handful."""
+
 OWNER_ACCOUNT = "1"
 """The account id that a server gives its owner, who may also go by a plex.tv id."""
 
@@ -192,9 +195,9 @@ def _only_ids(metadata: Fields, media_type: MediaType, show_ids: Ids) -> Ids:
 
 def _listed(metadata: Fields, media_type: MediaType) -> dict[str, list[str | int]]:
     """Return the external ids in the list of a title, by source."""
-    listed = metadata.objects("Guid")
+    listed = metadata.objects("Guid", at_most=MAX_GUIDS)
     if isinstance(metadata.get("guid"), list):
-        listed += metadata.objects("guid")
+        listed += metadata.objects("guid", at_most=MAX_GUIDS)
     found: dict[str, list[str | int]] = {}
     for entry in listed:
         for source, value in parse_guid(entry.text("id"), media_type).ids.items():
