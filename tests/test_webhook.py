@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 import gzip
 import json
 import time
 from typing import Any
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components import webhook
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
@@ -16,7 +19,10 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import async_capture_events
-from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+from pytest_homeassistant_custom_component.typing import (
+    ClientSessionGenerator,
+    WebSocketGenerator,
+)
 
 from custom_components.media_scrobbler.const import EVENT_PLAYBACK, EVENT_SCROBBLE
 from custom_components.media_scrobbler.domain import limit
@@ -37,6 +43,7 @@ from .common import (
     call,
     entity_id_of,
     plays_of,
+    settle,
 )
 from .simulators.catalogue import (
     LOW_WATER,
@@ -409,6 +416,51 @@ async def test_a_large_poster_is_fine(
     answer = await plex.report(PlexEvent.SCROBBLE, THE_SALT_ROAD, thumb=poster)
 
     assert answer["outcome"] == "recorded"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_what_a_redirect_leaves(
+    hass: HomeAssistant,
+    plex: Plex,
+    aiohttp_client: ClientSessionGenerator,
+    freezer: FrozenDateTimeFactory,
+    status: int,
+) -> None:
+    """A webhook that a redirect has made a GET of is in the log, once in a while."""
+    target = str(plex.client.make_url(plex.path))
+
+    async def send_on(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": target})
+
+    proxy = web.Application()
+    proxy.router.add_route("*", "/{path:.*}", send_on)
+    client: TestClient[Any, Any] = await aiohttp_client(proxy)
+    body, kind = plex.simulator.body(PlexEvent.SCROBBLE, THE_SALT_ROAD)
+    for minutes, entries in ((0, 1), (1, 1), (10, 2), (9, 2)):
+        freezer.tick(timedelta(minutes=minutes))
+        async with client.post(
+            "/", data=body, headers={"Content-Type": kind}
+        ) as response:
+            assert response.status == 405
+        log = await log_of(hass, plex)
+        assert len(log) == entries
+        assert log[0]["outcome"] == "rejected"
+        assert "redirect" in log[0]["reason"]
+    await settle(hass)
+    state = hass.states.get(entity_id_of(hass, "sensor", plex.entry, "last_webhook"))
+    assert state is not None
+    assert state.attributes["outcome"] == "rejected"
+
+
+async def test_a_person_looks_at_the_address(hass: HomeAssistant, plex: Plex) -> None:
+    """What a browser asks for is no webhook: it is told what this is the address of."""
+    page = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    async with plex.client.get(plex.path, headers={"Accept": page}) as response:
+        assert response.status == 405
+        assert "the address of a webhook" in (await response.json())["reason"]
+    async with plex.client.head(plex.path):
+        pass
+    assert await log_of(hass, plex) == []
 
 
 async def test_methods(

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from aiohttp.hdrs import METH_GET, METH_HEAD, METH_POST, METH_PUT
+from aiohttp.hdrs import ACCEPT, METH_GET, METH_HEAD, METH_POST, METH_PUT
 from aiohttp.web import Request, Response
 from homeassistant.components import webhook
 from homeassistant.core import HomeAssistant, callback
@@ -28,6 +29,9 @@ LARGE_BODY = 64 * 1024
 
 TOO_MANY = "more webhooks than any household makes"
 
+GET_INTERVAL = timedelta(minutes=10)
+"""How long one GET to a webhook stands for all: each webhook may become one."""
+
 _METHODS = (METH_GET, METH_HEAD, METH_POST, METH_PUT)
 
 
@@ -40,6 +44,7 @@ class WebhookReceiver:
         self._process = process
         self._servers: dict[str, Server] = {}
         self._local_only: dict[str, bool] = {}
+        self._gets: dict[str, datetime] = {}
 
     @callback
     def sync(self, servers: Iterable[Server]) -> None:
@@ -52,6 +57,7 @@ class WebhookReceiver:
         for webhook_id in self._servers.keys() - wanted.keys():
             webhook.async_unregister(self._hass, webhook_id)
             del self._servers[webhook_id], self._local_only[webhook_id]
+            self._gets.pop(webhook_id, None)
         for webhook_id, server in wanted.items():
             if self._local_only.get(webhook_id) is not server.local_only:
                 webhook.async_unregister(self._hass, webhook_id)
@@ -72,6 +78,8 @@ class WebhookReceiver:
     ) -> Response:
         server = self._servers[webhook_id]
         if request.method not in (METH_POST, METH_PUT):
+            if request.method == METH_GET and not _is_browser(request):
+                self._note_get(webhook_id, server)
             return _response(
                 Answer(
                     Outcome.IGNORED,
@@ -97,6 +105,21 @@ class WebhookReceiver:
             eager_start=True,
         )
         return await asyncio.shield(task)
+
+    @callback
+    def _note_get(self, webhook_id: str, server: Server) -> None:
+        """Say that what has come may be what a redirect has left of a webhook."""
+        now = dt_util.utcnow()
+        before = self._gets.get(webhook_id)
+        if before is not None and now - before < GET_INTERVAL:
+            return
+        self._gets[webhook_id] = now
+        answer = Answer(
+            Outcome.REJECTED,
+            "came as a GET, without content: a redirect makes that of a webhook; "
+            "give the server the URL that the redirect leads to",
+        )
+        server.note(answer, None, now)
 
     async def _async_answer(
         self, server: Server, raw: bytes, content_type: str
@@ -146,6 +169,11 @@ class WebhookReceiver:
         )
         server.note(answer, event, dt_util.utcnow())
         return _response(answer, status)
+
+
+def _is_browser(request: Request) -> bool:
+    """Return whether a person looks at the address: servers do not ask for a page."""
+    return "text/html" in request.headers.get(ACCEPT, "")
 
 
 async def _read(request: Request) -> bytes | None:
