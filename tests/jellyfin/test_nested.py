@@ -401,6 +401,14 @@ def test_either_key_names_the_event(key: str) -> None:
     assert parse(payload).action is Action.PLAY
 
 
+@pytest.mark.parametrize("name", ["system.notificationtest", "system.webhooktest"])
+def test_a_test_is_none_of_what_plays(name: str) -> None:
+    event = parse({"Event": name, "Title": "Test", "Server": {"Id": "a" * 32}})
+
+    assert event.server_event == "notification_test"
+    assert event.titles == ()
+
+
 def test_server_is_known_by_nothing() -> None:
     assert parse({"Event": "system.notificationtest"}).server == Party()
 

@@ -47,6 +47,7 @@ SERVER_EVENTS = {
     "SessionEnded": "session_end",
     "system.serverrestartrequired": "pending_restart",
     "system.notificationtest": "notification_test",
+    "system.webhooktest": "notification_test",
 }
 
 
