@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from .simulators.faults import Fault, Faults
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_guids import plex_id
 from .simulators.plex_server import PlexStandIn
+from .storage.common import until as in_this_turn
 from .test_repairs import Post, damage, issues, post, stored  # noqa: F401
 from .texts import assert_translated, text
 from .wanted import (
@@ -78,6 +80,11 @@ def film(name: str, year: int = 2020, **ids: Any) -> Movie:
         runtime=timedelta(hours=2),
         released=DAY.date(),
     )
+
+
+async def hit(fault: Fault, times: int = 1) -> None:
+    """Wait until something has gone wrong so often, and no longer."""
+    await in_this_turn(lambda: fault.hits >= times)
 
 
 class Remote:
@@ -685,6 +692,303 @@ async def test_a_title_that_is_gone_at_plex(
     assert await names(hass, both) == [ORCHARD]
 
 
+async def test_what_plex_cannot_remove(
+    hass: HomeAssistant,
+    both: ConfigEntry[Any],
+    remote: Remote,
+    restart: Restart,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It stays off the list here, though Plex goes on listing it, and is not asked for again."""
+    remote.plex.discover.unremovable.add(THE_SALT_ROAD)
+    remote.add(THE_SALT_ROAD, PAPER_ORCHARD)
+    await imported(hass, both)
+    await todo(hass, both, "remove_item", item=ROAD)
+    await imported(hass, both)
+    assert (await last_run(hass, both))["removed_there"] == 0
+    hass, _ = await restart()
+    both = viewer_named(hass, "alice")
+    await until(hass, lambda: hass.states.get(list_of(hass, both)))
+    changes = remote.changes
+    for title in (NINTH_MERIDIAN, HARBOUR_LIGHTS):
+        remote.add(title)
+        await imported(hass, both)
+        assert ROAD not in await names(hass, both)
+    assert (remote.names, remote.changes) == (
+        {ROAD, ORCHARD, MERIDIAN, LIGHTS},
+        changes,
+    )
+    assert caplog.text.count("Plex cannot take The Salt Road (2019)") == 1
+
+    # Once it was gone, it is new.
+    remote.remove(THE_SALT_ROAD)
+    await imported(hass, both)
+    remote.add(THE_SALT_ROAD)
+    assert (await imported(hass, both))["items"] == [ROAD]
+
+
+async def test_what_plex_cannot_remove_is_wanted_again(
+    hass: HomeAssistant, both: ConfigEntry[Any], remote: Remote
+) -> None:
+    """It is on both lists then, and may be removed as any other title."""
+    remote.plex.discover.unremovable.add(THE_SALT_ROAD)
+    remote.add(THE_SALT_ROAD, PAPER_ORCHARD)
+    await imported(hass, both)
+    for _ in range(2):
+        await todo(hass, both, "remove_item", item=ROAD)
+        await imported(hass, both)
+        await add(hass, both, ROAD)
+        await imported(hass, both)
+        assert await names(hass, both) == [ORCHARD, ROAD]
+    remote.plex.discover.unremovable.clear()
+    await todo(hass, both, "remove_item", item=ROAD)
+    await imported(hass, both)
+    assert set(await names(hass, both)) == remote.names == {ORCHARD}
+
+
+async def test_plex_refuses_one_title(
+    hass: HomeAssistant, both: ConfigEntry[Any], remote: Remote
+) -> None:
+    """In whatever way it does, the others are removed and added."""
+    remote.add(THE_SALT_ROAD, PAPER_ORCHARD, NINTH_MERIDIAN)
+    await imported(hass, both)
+    for name in (ROAD, ORCHARD):
+        await todo(hass, both, "remove_item", item=name)
+    await add(hass, both, LIGHTS)
+    with remote.plex.discover.faults.fail(400, path=REMOVE, times=1):
+        await imported(hass, both)
+    assert (await last_run(hass, both))["removed_there"] == 1
+    assert len(remote.names) == 3
+    assert await names(hass, both) == [MERIDIAN, LIGHTS]
+
+
+# Entries that are odd
+
+
+@pytest.mark.parametrize(
+    ("odd", "called"),
+    [
+        ({"guid": None}, "Tide (2020)"),
+        ({"guid": "local://7"}, "Tide (2020)"),
+        ({"guid": ["plex://movie/7"]}, "Tide (2020)"),
+        ({"year": "long ago"}, "Tide"),
+        ({"title": {}}, "?"),
+    ],
+)
+async def test_one_odd_entry(
+    hass: HomeAssistant,
+    both: ConfigEntry[Any],
+    remote: Remote,
+    odd: dict[str, Any],
+    called: str,
+) -> None:
+    """It is named, and the others are imported, removed and added as ever."""
+    tide = film("Tide", tmdb=1)
+    remote.plex.discover.odd[tide] = odd
+    remote.add(THE_SALT_ROAD, tide, PAPER_ORCHARD)
+    for _ in range(2):
+        response = await imported(hass, both)
+        assert response["unmatched"] == [called]
+        assert await names(hass, both) == [ORCHARD, ROAD]
+    await todo(hass, both, "remove_item", item=ROAD)
+    await add(hass, both, LIGHTS)
+    await imported(hass, both)
+    assert remote.names == {"Tide (2020)", ORCHARD, LIGHTS}
+    remote.plex.discover.odd.clear()
+    assert (await imported(hass, both))["items"] == ["Tide (2020)"]
+
+
+@pytest.mark.parametrize("odd", [{"guid": None}, {"title": {}}])
+async def test_an_entry_that_is_odd_for_a_while(
+    hass: HomeAssistant,
+    both: ConfigEntry[Any],
+    remote: Remote,
+    odd: dict[str, Any],
+) -> None:
+    """What it may be is not taken for removed at Plex, whatever else was."""
+    tide = film("Tide", tmdb=1)
+    remote.add(THE_SALT_ROAD, tide, PAPER_ORCHARD, NINTH_MERIDIAN, HARBOUR_LIGHTS)
+    await imported(hass, both)
+    remote.plex.discover.odd[tide] = odd
+    remote.remove(THE_SALT_ROAD)
+    left = {"Tide (2020)", ORCHARD, MERIDIAN, LIGHTS}
+    # An entry without a name could be any.
+    kept = left if "guid" in odd else left | {ROAD}
+    for _ in range(2):
+        await imported(hass, both)
+        assert set(await names(hass, both)) == kept
+    remote.plex.discover.odd.clear()
+    await imported(hass, both)
+    assert set(await names(hass, both)) == remote.names == left
+    assert remote.changes == 0
+
+
+# Ids that are missing
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_ids_that_come_later(
+    hass: HomeAssistant,
+    alice: ConfigEntry[Any],
+    remote: Remote,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """They are asked for again, ever more rarely; with them it is available."""
+    await call(hass, "scan_library")
+    known = replace(THE_SALT_ROAD, title="De zoutweg", year=2018)
+    remote.plex.discover.without_ids.add(known)
+    remote.add(known)
+    assert (await imported(hass, alice))["unmatched"] == ["De zoutweg (2018)"]
+    log = remote.plex.discover.log
+    asked = []
+    for hour in range(0, 24 * 20, 6):
+        log.clear()
+        freezer.tick(timedelta(hours=6))
+        await imported(hass, alice)
+        if log.count_of("GET", ITEM):
+            asked.append(hour // 24)
+    assert asked == [1, 3, 7, 15]
+    (item,) = await watchlist(hass, alice)
+    assert not item["available"]
+
+    remote.plex.discover.without_ids.clear()
+    freezer.tick(timedelta(days=16))
+    await imported(hass, alice)
+    (item,) = await watchlist(hass, alice)
+    assert item["ids"]["tmdb"] == 918273
+    assert item["available"]
+    assert (await imported(hass, alice))["imported"] == 0
+    before = written(hass)
+    freezer.tick(timedelta(days=90))
+    log.clear()
+    await imported(hass, alice)
+    assert (written(hass), log.count_of("GET", ITEM)) == (before, 0)
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_many_without_ids(
+    hass: HomeAssistant,
+    alice: ConfigEntry[Any],
+    remote: Remote,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A few at a time are asked for again, each of them in turn."""
+    remote.plex.discover.refuses_several = 404
+    titles = [film(f"Film {number}", tmdb=number) for number in range(1, 26)]
+    remote.plex.discover.without_ids.update(titles)
+    remote.add(*titles)
+    await imported(hass, alice)
+    remote.plex.discover.without_ids.clear()
+    freezer.tick(timedelta(days=1, minutes=1))
+    for left in (15, 5, 0):
+        await imported(hass, alice)
+        items = await watchlist(hass, alice)
+        assert sum("tmdb" not in item["ids"] for item in items) == left
+
+
+# A rate limit
+
+
+@pytest.mark.parametrize("several", [None, 404])
+async def test_too_many_new_titles(
+    hass: HomeAssistant,
+    alice: ConfigEntry[Any],
+    remote: Remote,
+    several: int | None,
+) -> None:
+    """What is known by then is imported, and the rest later, by itself, in Plex's order."""
+    discover = remote.plex.discover
+    discover.refuses_several = several
+    titles = [film(f"Film {number}", tmdb=number) for number in range(1, 121)]
+    remote.add(*titles)
+    discover.allowance = 62 if several else 3
+    dry = await imported(hass, alice, dry_run=True)
+    discover.allowance = 64 if several else 3
+    response = await imported(hass, alice)
+    first = len(await names(hass, alice))
+    assert response["imported"] == first
+    assert response["postponed"] == 120 - first
+    assert response["unmatched"] == []
+    assert 0 < first < 120
+    assert 0 < dry["imported"] < 120
+    assert dry["imported"] + dry["postponed"] == 120
+    assert (await last_run(hass, alice)) == run(imported=first, postponed=120 - first)
+    for _ in range(8):
+        discover.allowance = 62 if several else 3
+        await later(hass, hours=7)
+        await until(hass, lambda: "interrupted" not in str(last_import(hass, alice)))
+    assert await names(hass, alice) == [title.label for title in titles[::-1]]
+    assert (await imported(hass, alice)).keys() == {
+        "imported",
+        "already_present",
+        "unmatched",
+        "items",
+    }
+    before = len(await runs(hass, alice))
+    discover.allowance = None
+    await later(hass, hours=200)
+    assert len(await runs(hass, alice)) == before
+
+
+async def test_too_many_changes(
+    hass: HomeAssistant, both: ConfigEntry[Any], remote: Remote
+) -> None:
+    """Removals and additions there go on later as well, and what is new here is imported."""
+    titles = [film(f"Film {number}", tmdb=number) for number in range(1, 13)]
+    remote.add(*titles)
+    await imported(hass, both)
+    for title in titles[:4]:
+        await todo(hass, both, "remove_item", item=title.label)
+    await add(hass, both, LIGHTS, MERIDIAN)
+    remote.add(THE_SALT_ROAD)
+    for allowance in (4, 5):
+        remote.plex.discover.allowance = allowance
+        response = await imported(hass, both)
+        assert response["postponed"]
+        assert (await names(hass, both))[0] == ROAD
+    remote.plex.discover.allowance = None
+    await imported(hass, both)
+    expected = {title.label for title in titles[4:]} | {ROAD, LIGHTS, MERIDIAN}
+    assert remote.names == set(await names(hass, both)) == expected
+
+
+async def test_plex_is_busy(
+    hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
+) -> None:
+    """It is asked again by itself, after a while, and not for ever."""
+    remote.add(THE_SALT_ROAD)
+    remote.plex.discover.allowance = 0
+    with failing("plex_tv_failed"):
+        await imported(hass, alice)
+    assert (await last_run(hass, alice))["error"] == "busy"
+    await later(hass, minutes=10)
+    assert len(await runs(hass, alice)) == 1
+    for _ in range(15):
+        await later(hass, hours=7)
+    assert len(await runs(hass, alice)) == 9
+    with failing("plex_tv_failed"):
+        await imported(hass, alice)
+    remote.plex.discover.allowance = None
+    await later(hass, hours=7)
+    await until(hass, lambda: len(viewer_named(hass, "alice").runtime_data.watchlist))
+    assert await names(hass, alice) == [ROAD]
+
+
+async def test_nothing_goes_on_of_a_viewer_who_is_gone(
+    hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
+) -> None:
+    """Nor of one whose entry is disabled."""
+    remote.add(THE_SALT_ROAD)
+    remote.plex.discover.allowance = 0
+    with failing("plex_tv_failed"):
+        await imported(hass, alice)
+    disable = hass.config_entries.async_set_disabled_by
+    await disable(alice.entry_id, ConfigEntryDisabler.USER)
+    remote.plex.discover.log.clear()
+    await later(hass, hours=7)
+    assert remote.asked == 0
+
+
 # What goes wrong
 
 
@@ -896,7 +1200,7 @@ async def test_a_list_that_changes_while_it_is_read(
     before = written(hass)
     fault = remote.plex.discover.faults.slow(0.3, path=LIST)
     task = asyncio.create_task(imported(hass, both))
-    await until(hass, lambda: fault.hits == 2)
+    await hit(fault, 2)
     remote.add(HARBOUR_LIGHTS)
     with failing("plex_tv_failed"):
         await task
@@ -1042,7 +1346,7 @@ async def test_changed_meanwhile(
     remote.add(film("Tide", tmdb=1))
     fault = remote.plex.discover.faults.slow(0.5, path=ADD)
     task = asyncio.create_task(imported(hass, both))
-    await until(hass, lambda: fault.hits)
+    await hit(fault)
     await add(hass, both, "Dune (2021)")
     await todo(hass, both, "remove_item", item=ROAD)
     await todo(hass, both, "update_item", item=ORCHARD, status="completed")
@@ -1085,7 +1389,7 @@ async def test_interrupted(
     before = written(hass)
     fault = remote.plex.discover.faults.hang(path=LIST)
     task = asyncio.create_task(imported(hass, both))
-    await until(hass, lambda: fault.hits)
+    await hit(fault)
     entries, entry_id = hass.config_entries, both.entry_id
     match how:
         case "reloaded":

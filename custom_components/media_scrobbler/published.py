@@ -166,7 +166,7 @@ def run_data(run: Run) -> dict[str, Any]:
         "removed_here": run.removed_here,
         "removed_there": run.removed_there,
         "added_there": run.added_there,
-        **_known(error=run.error),
+        **_known(postponed=run.postponed or None, error=run.error),
     }
 
 

@@ -101,6 +101,7 @@ def _last_import_attributes(viewer: Viewer) -> dict[str, Any]:
         "imported": run.imported,
         "already_present": run.already_present,
         "unmatched": len(run.unmatched),
+        **({"postponed": run.postponed} if run.postponed else {}),
         **({"error": run.error} if run.error is not None else {}),
     }
 

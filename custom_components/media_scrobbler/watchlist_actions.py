@@ -82,12 +82,15 @@ async def _async_import_watchlist(call: ServiceCall) -> ServiceResponse:
             failed = err
     if failed is not None:
         raise failed
-    return {
+    response: dict[str, Any] = {
         "imported": sum(each.run.imported for each in imported),
         "already_present": sum(each.run.already_present for each in imported),
         "unmatched": [name for each in imported for name in each.run.unmatched],
         "items": [name for each in imported for name in each.titles],
     }
+    if postponed := sum(each.run.postponed for each in imported):
+        response["postponed"] = postponed
+    return response
 
 
 ACTIONS = (

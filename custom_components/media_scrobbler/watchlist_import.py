@@ -1,8 +1,7 @@
 """Importing watchlists from Plex: by hand and by timer, one way or both."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -16,13 +15,23 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.ulid import ulid_now
 
 from .const import CONF_ACCOUNT_TOKEN, DOMAIN
-from .domain.media_server import ItemGoneError, MediaServerError, SignInError
-from .domain.title import Title, is_of_plex
+from .domain.media_server import BusyError, ItemGoneError, MediaServerError, SignInError
+from .domain.title import Ids, Title
 from .domain.watchlist import WatchlistItem, candidates, label
-from .domain.watchlist_sync import Plan, Remote, is_suspicious, learnt, plan
+from .domain.watchlist_sync import (
+    Plan,
+    Remote,
+    asked,
+    has_ids,
+    is_suspicious,
+    learnt,
+    plan,
+    to_ask_again,
+)
 from .issues import async_note_watchlist_shrunk, async_note_watchlist_sign_in
 from .plex.account import PlexAccount
 from .plex.client import PlexClient
+from .postponing import Postponement
 from .server import Server
 from .storage.import_log import Run, Trigger
 from .storage.writer import StorageWriteError
@@ -55,13 +64,27 @@ class _Match:
 class _Progress:
     """What an import has come to so far, for the log of a run that ends early as well.
 
-    `plan` is what has been done here, or would be in a dry run.
+    `plan` is what has been done here, or would be in a dry run. Where Plex is `busy`, as
+    much as is `postponed` is left for later.
     """
 
     plan: Plan | None = None
     unmatched: list[str] = field(default_factory=list)
     removed_there: int = 0
     added_there: int = 0
+    postponed: int = 0
+    busy: BusyError | None = None
+
+    @property
+    def has_progressed(self) -> bool:
+        """Return whether it has come to anything."""
+        imported = self.plan.imported if self.plan else ()
+        return bool(imported or self.removed_there or self.added_there)
+
+    def postpone(self, count: int, busy: BusyError) -> None:
+        """Take note of what Plex does not want to be asked or told yet."""
+        self.postponed += count
+        self.busy = busy
 
 
 class WatchlistImporter:
@@ -78,6 +101,7 @@ class WatchlistImporter:
         self._watchlists = watchlists
         self._servers = servers
         self._locks: WeakKeyDictionary[Viewer, asyncio.Lock] = WeakKeyDictionary()
+        self._postponed: WeakKeyDictionary[Viewer, Postponement] = WeakKeyDictionary()
 
     def account_of(self, viewer: Viewer) -> PlexAccount | None:
         """Return the account at plex.tv that is the viewer's, if somebody has signed in to it.
@@ -101,8 +125,19 @@ class WatchlistImporter:
     def start(self, viewer: Viewer) -> None:
         """Repeat the import while the entry is loaded, if that is wanted.
 
-        It is counted from the last import: restarts do not put off the next one.
+        It is counted from the last import: restarts do not put off the next one. What an
+        import had to leave for later goes on in any case.
         """
+
+        async def import_unasked() -> None:
+            try:
+                await self.async_run(viewer, trigger=Trigger.TIMER)
+            except HomeAssistantError as err:
+                # It is in the log of imports, and on the sensor.
+                _LOGGER.debug("The watchlist was not imported: %s", err)
+
+        postponed = self._postponed[viewer] = Postponement(self._hass, import_unasked)
+        viewer.entry.async_on_unload(postponed.end)
         if not viewer.import_interval:
             return
         interval = timedelta(hours=viewer.import_interval)
@@ -110,11 +145,7 @@ class WatchlistImporter:
 
         async def run(_now: datetime) -> None:
             schedule(interval)
-            try:
-                await self.async_run(viewer, trigger=Trigger.TIMER)
-            except HomeAssistantError as err:
-                # It is in the log of imports, and on the sensor.
-                _LOGGER.debug("The watchlist was not imported: %s", err)
+            await import_unasked()
 
         job = HassJob(run, f"{DOMAIN} import", cancel_on_shutdown=True)
 
@@ -176,6 +207,8 @@ class WatchlistImporter:
                 error = None
             except MediaServerError as err:
                 error = err.reason
+                if isinstance(err, BusyError):
+                    progress.busy = err
                 if isinstance(err, SignInError):
                     async_note_watchlist_sign_in(
                         self._hass, viewer.entry, is_rejected=True
@@ -195,7 +228,25 @@ class WatchlistImporter:
                 )
                 viewer.imports.add(run)
                 viewer.updates.send()
+                if not dry_run:
+                    self._go_on_later(viewer, progress)
             return Imported(run, tuple(map(label, done.imported)))
+
+    @callback
+    def _go_on_later(self, viewer: Viewer, progress: _Progress) -> None:
+        """Import again after a while, by itself, what Plex did not want to be asked yet."""
+        if (postponed := self._postponed.get(viewer)) is None:
+            return
+        if progress.busy is None:
+            postponed.end()
+            return
+        _LOGGER.info(
+            "Plex wants to be asked less often: the import of the watchlist of %s goes on later",
+            viewer.name,
+        )
+        postponed.put_off(
+            progress.busy.retry_after, has_progressed=progress.has_progressed
+        )
 
     async def _async_import(
         self, viewer: Viewer, progress: _Progress, dry_run: bool, accepted: int | None
@@ -210,8 +261,11 @@ class WatchlistImporter:
         there = await account.async_watchlist()
         async_note_watchlist_sign_in(self._hass, viewer.entry, is_rejected=False)
         before = viewer.watchlist.before(account_id)
-        self._check(viewer, len(there), len(before), accepted)
-        both_ways = viewer.syncs_both_ways
+        self._check(viewer, there.count, len(before), accepted)
+        both_ways, now = viewer.syncs_both_ways, dt_util.utcnow()
+        listed = {remote.guid for remote in there.entries}
+        refused = viewer.watchlist.refused(account_id) & listed
+        undecided: set[str] = set()
 
         def planned(items: Items, remotes: Iterable[Remote]) -> Plan:
             return plan(
@@ -219,8 +273,11 @@ class WatchlistImporter:
                 remotes,
                 before,
                 both_ways=both_ways,
-                now=dt_util.utcnow(),
+                now=now,
                 new_uid=ulid_now,
+                refused=refused,
+                undecided=undecided,
+                unread=there.unread,
             )
 
         async def async_planned(remotes: Iterable[Remote]) -> Plan:
@@ -228,18 +285,23 @@ class WatchlistImporter:
             return await self._hass.async_add_executor_job(planned, items, remotes)
 
         known = _guids(viewer.watchlist.items)
-        found = _guids((await async_planned(there)).items)
-        remotes = await _async_with_ids(
+        found = _guids((await async_planned(there.entries)).items)
+        # What is wanted here as well is not to be taken off there.
+        refused -= set(found.values())
+        unknown = {guid for uid, guid in found.items() if known.get(uid) != guid}
+        ids = await _async_ids(
             account,
-            there,
-            {guid for uid, guid in found.items() if known.get(uid) != guid},
+            there.entries,
+            unknown,
+            to_ask_again(viewer.watchlist.items, now) & listed,
+            progress,
         )
+        undecided = unknown - ids.keys()
+        remotes = [_with_ids(remote, ids) for remote in there.entries]
         final = await async_planned(remotes)
         progress.unmatched = [
-            label(item)
-            for item in final.imported
-            if all(map(is_of_plex, item.title.ids))
-        ]
+            label(item) for item in final.imported if not has_ids(item.title)
+        ] + [(title and title.label) or "?" for title in there.unread]
         if dry_run:
             progress.removed_there = len(final.remove_there)
             progress.added_there = len(final.add_there)
@@ -248,18 +310,31 @@ class WatchlistImporter:
 
         # There first: what fails there is tried again the next time, since both sides are
         # compared with the state that is written last.
-        seen = {remote.guid for remote in there}
-        for remote in final.remove_there:
-            with suppress(ItemGoneError):
+        for number, remote in enumerate(final.remove_there):
+            try:
                 await account.async_remove_from_watchlist(remote.guid)
-            progress.removed_there += 1
-            seen.discard(remote.guid)
-            before -= {remote.guid}
+            except BusyError as err:
+                progress.postpone(len(final.remove_there) - number, err)
+                break
+            except ItemGoneError:
+                # It may well go on being listed, and is not to come back for that.
+                refused |= {remote.guid}
+                _LOGGER.warning(
+                    "Plex cannot take %s off the watchlist of %s; it stays off the list here",
+                    remote.title.label,
+                    viewer.name,
+                )
+            else:
+                progress.removed_there += 1
+                listed.discard(remote.guid)
+                before -= {remote.guid}
             # At once: if it ended here, so much could be missing there the next time that
             # it would not be believed.
-            await viewer.watchlist.async_change(tuple, seen=(account_id, before))
-        remotes = [remote for remote in remotes if remote.guid in seen]
-        matches = await _async_add_there(account, final.add_there, seen, progress)
+            await viewer.watchlist.async_change(
+                tuple, seen=(account_id, before), refused=refused
+            )
+        remotes = [remote for remote in remotes if remote.guid in listed]
+        matches = await _async_add_there(account, final.add_there, listed, progress)
         # What has just been put there has not been removed there.
         before -= {match.there.guid for match in matches.values()}
 
@@ -267,10 +342,16 @@ class WatchlistImporter:
             # Anew: the list may have been changed while Plex was asked.
             nonlocal final
             final = planned(tuple(_matched(item, matches) for item in items), remotes)
-            return final.items
+            return tuple(asked(item, ids, now) for item in final.items)
 
+        # What may be on the list there, of which nobody can tell, has not been removed.
+        seen = listed - (undecided - before)
+        if there.unread:
+            seen |= before
         try:
-            await self._watchlists.async_change(viewer, change, (account_id, seen))
+            await self._watchlists.async_change(
+                viewer, change, (account_id, seen), refused
+            )
         except StorageWriteError:
             progress.plan = final
             raise
@@ -310,52 +391,66 @@ def _guids(items: Iterable[WatchlistItem]) -> dict[str, str]:
     }
 
 
-async def _async_with_ids(
-    account: PlexAccount, there: Iterable[Remote], guids: Collection[str]
-) -> list[Remote]:
-    """Return the entries at Plex, some of them with their ids in other databases.
+async def _async_ids(
+    account: PlexAccount,
+    there: Sequence[Remote],
+    unknown: Collection[str],
+    again: Collection[str],
+    progress: _Progress,
+) -> dict[str, Ids]:
+    """Return the ids in other databases of some entries at Plex, as far as it can be asked.
 
     The list at Plex has no ids but Plex's own, and to ask for them takes its time. They
-    are needed of what is new here, and of what is here by its name only: it may be that
-    of something else.
+    are needed of what is `unknown`: new here, or here by its name only, which may be that of
+    something else. Of others Plex had none before, and is asked `again`.
+
+    The oldest come first: where Plex cannot be asked for all, the newest are still to come
+    to the top.
     """
-    ids = await account.async_external_ids(
-        [remote for remote in there if remote.guid in guids]
+    found: dict[str, Ids] = {}
+    wanted = [remote for remote in reversed(there) if remote.guid in unknown]
+    wanted += [remote for remote in there if remote.guid in again]
+    try:
+        await account.async_external_ids(wanted, found)
+    except BusyError as err:
+        progress.postpone(len(unknown - found.keys()), err)
+    return found
+
+
+def _with_ids(remote: Remote, ids: Mapping[str, Ids]) -> Remote:
+    """Return an entry at Plex with its ids in other databases."""
+    title = remote.title
+    return replace(
+        remote, title=replace(title, ids=title.ids | ids.get(remote.guid, {}))
     )
-    return [
-        replace(
-            remote,
-            title=replace(
-                remote.title, ids=remote.title.ids | ids.get(remote.guid, {})
-            ),
-        )
-        for remote in there
-    ]
 
 
 async def _async_add_there(
     account: PlexAccount,
-    items: Iterable[WatchlistItem],
-    seen: set[str],
+    items: Sequence[WatchlistItem],
+    listed: set[str],
     progress: _Progress,
 ) -> dict[str, _Match]:
     """Put on the list at Plex what is only here; returns what was found, by item.
 
-    `seen` are the guids that are there, and becomes those that are there afterwards.
+    `listed` are the guids that are there, and becomes those that are there afterwards.
     """
     matches: dict[str, _Match] = {}
-    for item in items:
-        remote = await _async_find(account, item)
+    for number, item in enumerate(items):
         try:
-            if remote is not None and remote.guid not in seen:
+            remote = await _async_find(account, item)
+            if remote is not None and remote.guid not in listed:
                 await account.async_add_to_watchlist(remote.guid)
                 progress.added_there += 1
+        except BusyError as err:
+            progress.postpone(len(items) - number, err)
+            break
         except ItemGoneError:
             remote = None
         if remote is None:
             progress.unmatched.append(label(item))
         else:
-            seen.add(remote.guid)
+            listed.add(remote.guid)
             matches[item.uid] = _Match(item.title, remote)
     return matches
 
@@ -398,5 +493,6 @@ def _finished(
         removed_here=len(done.removed_here) if done else 0,
         removed_there=progress.removed_there,
         added_there=progress.added_there,
+        postponed=progress.postponed,
         error=error,
     )

@@ -158,17 +158,18 @@ class Watchlists:
         viewer: Viewer,
         change: Callable[[Items], Iterable[WatchlistItem]],
         seen: tuple[str, Collection[str]] | None = None,
+        refused: Collection[str] = (),
     ) -> None:
         """Change a list, and see where that is which is new on it.
 
-        `seen` is the state of the other side of an import. Raises ServiceValidationError
+        `seen` and `refused` are the state of the other side of an import. Raises ServiceValidationError
         for an item that is not there, HomeAssistantError where the list cannot be read,
         and StorageWriteError where it cannot be written: the change is made all the same,
         and written later.
         """
         before = {item.uid: item for item in viewer.watchlist.items}
         try:
-            await viewer.watchlist.async_change(change, seen=seen)
+            await viewer.watchlist.async_change(change, seen=seen, refused=refused)
         except KeyError as err:
             raise _invalid("watchlist_item_gone") from err
         except UnreadableStoreError as err:

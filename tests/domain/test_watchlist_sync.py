@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 import time
 from typing import Any
@@ -24,8 +24,10 @@ from custom_components.media_scrobbler.domain.watchlist import (
 from custom_components.media_scrobbler.domain.watchlist_sync import (
     Plan,
     Remote,
+    asked,
     is_suspicious,
     plan,
+    to_ask_again,
 )
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -550,6 +552,106 @@ def test_an_entry_that_has_become_another_kind_is_still_the_same() -> None:
     assert changes(lists.run()) == (0, 0, 0, 0)
 
     assert_settled(lists)
+
+
+# What Plex does not let go of, and what is not known of it
+
+
+def drawn_up(
+    here: Iterable[WatchlistItem],
+    there: Iterable[Remote],
+    before: Iterable[int],
+    **details: Any,
+) -> Plan:
+    """Return a plan for both ways; `before` are the numbers of films."""
+    uids = count()
+    return plan(
+        tuple(here),
+        list(there),
+        frozenset(f"plex://movie/{number}" for number in before),
+        both_ways=True,
+        now=NOON,
+        new_uid=lambda: f"new {next(uids)}",
+        **details,
+    )
+
+
+def imported(number: int, **details: Any) -> WatchlistItem:
+    """Return an item that came from Plex."""
+    title = film(number)
+    described: dict[str, Any] = {
+        "title": replace(title, ids=title.ids | {"plex": f"plex://movie/{number}"}),
+        "added_at": EARLIER,
+    }
+    return WatchlistItem(
+        uid=f"film {number}", origin=Origin.PLEX, **described | details
+    )
+
+
+def test_what_plex_has_refused_to_remove_is_neither_removed_nor_imported() -> None:
+    done = drawn_up([], [entry(1), entry(2)], [1, 2], refused={"plex://movie/1"})
+    assert [remote.guid for remote in done.remove_there] == ["plex://movie/2"]
+    assert (done.items, done.already_present) == ((), 0)
+
+
+def test_what_is_undecided_stays_as_it_is() -> None:
+    here = [typed("Film 1 (2001)"), imported(2)]
+    there = [entry(1), entry(2), entry(3)]
+    undecided = {entry.guid for entry in there}
+    done = drawn_up(here, there, [2], undecided=undecided)
+    assert done.items == (here[0], replace(imported(2), poster=there[1].poster))
+    assert (done.imported, done.add_there, done.remove_there) == ((), (), ())
+    assert done.already_present == 2
+
+
+@pytest.mark.parametrize(
+    ("unread", "kept"),
+    [
+        ([], []),
+        ([None], [1, 2]),
+        ([Title(media_type=MediaType.MOVIE, title="film 1")], [1]),
+        ([Title(media_type=MediaType.SHOW, title="Film 1", year=1900)], [1]),
+        ([Title(media_type=MediaType.MOVIE, title="Film 3")], []),
+    ],
+)
+def test_what_may_be_an_entry_that_is_not_understood_is_not_removed(
+    unread: list[Title | None], kept: list[int]
+) -> None:
+    here = [imported(1), imported(2), typed("Film 4 (2004)")]
+    done = drawn_up(here, [], [1, 2], unread=unread)
+    assert done.items == (*map(imported, kept), here[2])
+    assert done.add_there == (here[2],)
+
+
+def test_who_is_asked_again_for_ids() -> None:
+    def bare(number: int, days: float = 2, times: int = 1) -> WatchlistItem:
+        return imported(
+            number,
+            title=film(number, ids={"plex": f"plex://movie/{number}"}),
+            ids_asked=times,
+            ids_asked_at=NOON - timedelta(days=days),
+        )
+
+    def numbers(*items: WatchlistItem) -> list[int]:
+        guids = to_ask_again(items, NOON)
+        return sorted(int(guid.rpartition("/")[2]) for guid in guids)
+
+    assert numbers(imported(1), typed("Film 1 (2001)")) == []
+    assert numbers(bare(1), replace(bare(2), done_at=NOON)) == [1]
+    for times, days in ((1, 1), (2, 2), (3, 4), (7, 64), (8, 64), (999, 64)):
+        assert numbers(bare(1, days, times)) == [1]
+        assert numbers(bare(1, days - 0.01, times)) == []
+    old = replace(bare(1), ids_asked_at=None, ids_asked=0)
+    assert numbers(old) == [1]
+    assert numbers(replace(old, added_at=NOON)) == []
+    # Those that have waited longest.
+    assert numbers(*(bare(number, 2 + number) for number in range(30))) == list(
+        range(20, 30)
+    )
+    found = replace(bare(1), title=film(1))
+    assert asked(found, [], NOON) == replace(found, ids_asked_at=None, ids_asked=0)
+    assert asked(bare(1), [], NOON) == bare(1)
+    assert asked(bare(1), ["plex://movie/1"], NOON) == bare(1, 0, 2)
 
 
 @pytest.mark.parametrize(

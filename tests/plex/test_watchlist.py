@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from custom_components.media_scrobbler.domain.media_server import (
+    BusyError,
     CannotConnectError,
     ForbiddenError,
     ItemGoneError,
@@ -20,7 +21,7 @@ from custom_components.media_scrobbler.domain.media_server import (
     SignInError,
 )
 from custom_components.media_scrobbler.domain.title import MediaType, Title
-from custom_components.media_scrobbler.domain.watchlist_sync import Remote
+from custom_components.media_scrobbler.domain.watchlist_sync import Remote, RemoteList
 from custom_components.media_scrobbler.plex import watchlist
 from custom_components.media_scrobbler.plex.account import PlexAccount
 
@@ -103,12 +104,12 @@ def answer(*items: Any, **container: Any) -> str:
 
 async def test_watchlist(plex_at_home: PlexStandIn, account: PlexAccount) -> None:
     """Movies and shows are told by Plex's own ids, the newest entry first."""
-    assert await account.async_watchlist() == []
+    assert await account.async_watchlist() == RemoteList(())
     plex_at_home.owner.add_to_watchlist(THE_SALT_ROAD, at=DAY)
     plex_at_home.owner.add_to_watchlist(HARBOUR_LIGHTS, at=DAY + timedelta(days=1))
     plex_at_home.user("bob").add_to_watchlist(PAPER_ORCHARD)
 
-    show, movie = await account.async_watchlist()
+    show, movie = (await account.async_watchlist()).entries
 
     assert show.guid == guid_of(HARBOUR_LIGHTS)
     assert show.title == Title(
@@ -136,7 +137,7 @@ async def test_a_long_watchlist(
     for at_once in (7, 50, 149, 150, 151):
         monkeypatch.setattr(watchlist, "AT_ONCE", at_once)
         plex_at_home.discover.log.clear()
-        entries = await account.async_watchlist()
+        entries = (await account.async_watchlist()).entries
         assert [entry.guid for entry in entries] == [guid_of(each) for each in titles]
         assert {entry.title.media_type for entry in entries} == {MOVIE, SHOW}
         requests = plex_at_home.discover.log.count_of("GET", LIST)
@@ -149,7 +150,7 @@ async def test_what_is_neither_movie_nor_show(
     """It is left out; a poster is there only if it can be shown."""
     body = answer(item(type="artist"), item(thumb="/here.jpg"), item(type="clip"))
     with plex_at_home.discover.faults.answer(body, path=LIST):
-        (entry,) = await account.async_watchlist()
+        (entry,) = (await account.async_watchlist()).entries
     assert (entry.title.title, entry.poster) == ("Tide", None)
 
 
@@ -186,7 +187,8 @@ async def test_a_watchlist_that_changes_while_it_is_read(
     with pytest.raises(NotAMediaServerError):
         await account.async_watchlist()
     monkeypatch.setattr(discover, "_visitor", original)
-    assert len(await account.async_watchlist()) == len(plex_at_home.owner.watchlist)
+    there = await account.async_watchlist()
+    assert there.count == len(plex_at_home.owner.watchlist)
 
 
 @pytest.mark.parametrize(
@@ -199,12 +201,6 @@ async def test_a_watchlist_that_changes_while_it_is_read(
         "<MediaContainer/>",
         answer(item(), totalSize=150),
         answer(totalSize=3),
-        answer(item(), item()),
-        answer(item(guid=None)),
-        answer(item(guid="local://1")),
-        answer(item(guid=["plex://movie/1"])),
-        answer(item(title={})),
-        answer("Tide"),
         answer(item(), totalSize="many"),
         answer(item(), offset=20),
         answer(item())[:-8],
@@ -219,6 +215,47 @@ async def test_no_watchlist(
         pytest.raises(NotAMediaServerError),
     ):
         await account.async_watchlist()
+
+
+@pytest.mark.parametrize(
+    ("odd", "called"),
+    [
+        (item(guid=None), Title(media_type=MOVIE, title="Tide")),
+        (
+            item(guid="local://1", year=2020),
+            Title(media_type=MOVIE, title="Tide", year=2020),
+        ),
+        (item(guid=["plex://movie/1"]), Title(media_type=MOVIE, title="Tide")),
+        (item(year={}, type="show"), Title(media_type=SHOW, title="Tide")),
+        (item(type=None), Title(media_type=MOVIE, title="Tide")),
+        (item(type=[]), Title(media_type=MOVIE, title="Tide")),
+        (item(title={}), None),
+        (item(title=None, guid=None), None),
+        ("Tide", None),
+        (None, None),
+        ({}, None),
+    ],
+)
+async def test_an_entry_that_cannot_be_understood(
+    plex_at_home: PlexStandIn, account: PlexAccount, odd: Any, called: Title | None
+) -> None:
+    """It is told of beside the others, as far as it has a name."""
+    body = answer(item(guid="plex://movie/a"), odd, item(guid="plex://movie/b"))
+    with plex_at_home.discover.faults.answer(body, path=LIST):
+        there = await account.async_watchlist()
+    assert [entry.guid for entry in there.entries] == [
+        "plex://movie/a",
+        "plex://movie/b",
+    ]
+    assert (there.unread, there.count) == ((called,), 3)
+
+
+async def test_an_entry_that_is_there_twice(
+    plex_at_home: PlexStandIn, account: PlexAccount
+) -> None:
+    """In one part of the list, it is one."""
+    with plex_at_home.discover.faults.answer(answer(item(), item()), path=LIST):
+        assert (await account.async_watchlist()).count == 1
 
 
 async def test_a_watchlist_that_breaks_off(
@@ -318,6 +355,18 @@ async def test_ids_of_some(plex_at_home: PlexStandIn, account: PlexAccount) -> N
     }
 
 
+async def test_ids_of_those_asked_in_time(
+    plex_at_home: PlexStandIn, account: PlexAccount
+) -> None:
+    """What is known when Plex wants to be asked less often is not lost."""
+    titles = long_list(plex_at_home, 80)
+    plex_at_home.discover.allowance = 1
+    found: dict[str, Any] = {}
+    with pytest.raises(BusyError):
+        await account.async_external_ids(entries_of(*titles), found)
+    assert list(found) == [guid_of(title) for title in titles[:50]]
+
+
 # Finding
 
 
@@ -389,6 +438,12 @@ async def test_add_and_remove(plex_at_home: PlexStandIn, account: PlexAccount) -
     for _ in range(2):
         await account.async_remove_from_watchlist(guid_of(THE_SALT_ROAD))
         assert set(owner.watchlist) == {PAPER_ORCHARD}
+    for status in (400, 404, 410, 422):
+        with (
+            plex_at_home.discover.faults.fail(status, method="PUT"),
+            pytest.raises(ItemGoneError),
+        ):
+            await account.async_remove_from_watchlist(guid_of(PAPER_ORCHARD))
     for guid in (guid_of(NINTH_MERIDIAN), "plex://movie/a?b=c&d", ""):
         with pytest.raises(ItemGoneError):
             await account.async_add_to_watchlist(guid)

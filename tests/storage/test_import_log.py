@@ -1,5 +1,6 @@
 """Tests of the log of watchlist imports."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -70,11 +71,13 @@ async def test_what_is_kept_of_an_import(
         added_there=5,
         error="Plex does not answer",
     )
+    postponed = replace(run(2), postponed=60)
     log.add(first)
+    log.add(postponed)
     log.add(run(1))
 
     assert log.last == run(1)
-    assert log.runs == (run(1), first)
+    assert log.runs == (run(1), postponed, first)
     assert disk.names() == []
     await save(hass, freezer)
     assert disk.read(NAME)["runs"][0] == STORED
@@ -126,6 +129,7 @@ async def test_imports_before_the_log_is_read_come_behind_it(
         ({"runs": [STORED | {"imported": "many"}]}, 1),
         ({"runs": [STORED | {"unmatched": "many"}]}, 1),
         ({"runs": [STORED | {"error": 5}]}, 1),
+        ({"runs": [STORED | {"postponed": None}]}, 1),
         ([], 1),
         ({"runs": []}, 2),
     ],

@@ -96,6 +96,8 @@ async def test_what_is_stored_is_read_again(
         done_at=NOON,
         poster="https://example.com/1.jpg",
         announced_at=NOON,
+        ids_asked_at=NOON,
+        ids_asked=3,
     )
     show = item(2, title=Title(media_type=MediaType.SHOW, title="Harbour Lights"))
     assert (len(watchlist), watchlist.items, watchlist.get("1")) == (0, (), None)
@@ -110,7 +112,14 @@ async def test_what_is_stored_is_read_again(
     assert again.get("1") == full
     assert again.get("x") is None
     assert again.before("alice") == {"a", "b"}
+    assert again.refused("alice") == frozenset()
     assert disk.read(KEY)["plex"] == {"account": "alice", "guids": ["a", "b"]}
+
+    seen = "alice", ["a", "b"]
+    assert await again.async_change(lambda items: items, seen=seen, refused=["b"])
+    again = await reopened(hass, again)
+    assert again.refused("alice") == {"b"}
+    assert again.refused("bob") == frozenset()
 
 
 async def test_a_title_is_found_whatever_it_is_known_by(
@@ -413,7 +422,10 @@ async def test_a_change_before_anything_is_read_keeps_the_others(
         ({"items": [STORED | {"added_at": "2026-11-10T12:00:00"}]}, 1),
         ({"items": [STORED | {"done_at": True}]}, 1),
         ({"items": [STORED | {"announced_at": "soon"}]}, 1),
+        ({"items": [STORED | {"ids_asked_at": "soon"}]}, 1),
+        ({"items": [STORED | {"ids_asked": "often"}]}, 1),
         ({"items": [], "plex": 5}, 1),
+        ({"items": [], "plex": {"account": "1", "guids": [], "refused": [1]}}, 1),
         ({"items": [], "plex": {"account": "1"}}, 1),
         ({"items": [], "plex": {"account": 1, "guids": []}}, 1),
         ({"items": [], "plex": {"account": "1", "guids": "abc"}}, 1),

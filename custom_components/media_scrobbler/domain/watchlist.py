@@ -28,7 +28,8 @@ class WatchlistItem:
 
     `kind_is_guessed` is set where somebody typed a name, which may be that of a movie or
     of a show. `poster` is a URL, `announced_at` when it was published that the title is
-    available.
+    available. `ids_asked_at` is when Plex was asked last for the ids that others know it by
+    as well, and `ids_asked` how often it had none.
     """
 
     uid: str
@@ -39,6 +40,8 @@ class WatchlistItem:
     done_at: datetime | None = None
     poster: str | None = None
     announced_at: datetime | None = None
+    ids_asked_at: datetime | None = None
+    ids_asked: int = 0
 
 
 def typed_title(text: str) -> Title:

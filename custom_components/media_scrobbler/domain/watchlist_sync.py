@@ -6,14 +6,22 @@ has been added on one side from what has been removed on the other.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from .title import Title
+from .title import Title, is_of_plex, name_identity
 from .title_map import TitleMap
 from .watchlist import Origin, WatchlistItem, candidates, completed
 
 _FEW = 4
 """Of fewer entries than this, half may go at once."""
+
+ASKED_AGAIN = 10
+"""Of how many titles without ids Plex is asked again in one run."""
+
+ASKED_AFTER = timedelta(days=1)
+"""How long after the first time Plex is asked again for ids; each further time takes twice as long."""
+
+_LONGEST_DOUBLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,22 @@ class Remote:
     guid: str
     title: Title
     poster: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteList:
+    """A watchlist at Plex, in its order.
+
+    `unread` are the titles of entries that cannot be understood, as far as they have one.
+    """
+
+    entries: tuple[Remote, ...]
+    unread: tuple[Title | None, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Return how many entries there are, understood or not."""
+        return len(self.entries) + len(self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,9 @@ def plan(
     both_ways: bool,
     now: datetime,
     new_uid: Callable[[], str],
+    refused: Collection[str] = (),
+    undecided: Collection[str] = (),
+    unread: Collection[Title | None] = (),
 ) -> Plan:
     """Return what brings the two lists together.
 
@@ -59,6 +86,10 @@ def plan(
 
     Only `both_ways` removes anything or adds anything there: then both lists hold the same
     afterwards, but for what is done here, which is never removed and never added.
+
+    What Plex has `refused` to take off its list is not to be taken off again. Of guids that
+    are `undecided` it is not known yet what they are, and what may be one of the `unread`
+    entries may be there or not: all of that stays as it is, until another run.
     """
     remotes = {
         remote.guid: replace(
@@ -75,17 +106,23 @@ def plan(
     present = TitleMap[WatchlistItem]()
     for item in here:
         if (remote := matches.get(item.uid)) is not None:
-            item = learnt(item, remote)
+            if remote.guid not in undecided or _guid(item) == remote.guid:
+                item = learnt(item, remote)
             matched.add(remote.guid)
             present.add(item.title, item)
         elif both_ways and item.done_at is None:
-            if _guid(item) in before:
+            if _guid(item) not in before:
+                add_there.append(item)
+            elif not _may_be(item.title, unread):
                 removed_here.append(item)
                 continue
-            add_there.append(item)
         kept.append(item)
 
-    missing = [remote for remote in remotes.values() if remote.guid not in matched]
+    missing = [
+        remote
+        for remote in remotes.values()
+        if remote.guid not in matched and remote.guid not in undecided
+    ]
     imported: list[WatchlistItem] = []
     for remote in missing:
         if remote.guid not in before and present.find(remote.title) is None:
@@ -104,14 +141,50 @@ def plan(
         for remote in missing
         if remote.guid in before and present.find(remote.title) is None
     ]
+    later = len(remotes.keys() - matched - {remote.guid for remote in missing})
     return Plan(
         items=(*imported, *kept),
         imported=tuple(imported),
-        already_present=len(remotes) - len(imported) - len(removed_before),
+        already_present=len(remotes) - len(imported) - len(removed_before) - later,
         removed_here=tuple(removed_here),
         add_there=tuple(add_there),
-        remove_there=tuple(removed_before) if both_ways else (),
+        remove_there=tuple(
+            remote for remote in removed_before if remote.guid not in refused
+        )
+        if both_ways
+        else (),
     )
+
+
+def to_ask_again(items: Iterable[WatchlistItem], now: datetime) -> set[str]:
+    """Return the guids of items of which Plex is to be asked once more for ids.
+
+    They are a few at a time, those first that have waited longest, ever more rarely.
+    """
+    due: list[tuple[datetime, str]] = []
+    for item in items:
+        guid = _guid(item)
+        if guid is None or item.done_at is not None or has_ids(item.title):
+            continue
+        asked_at = item.ids_asked_at or item.added_at
+        doublings = min(max(item.ids_asked - 1, 0), _LONGEST_DOUBLING)
+        if asked_at + ASKED_AFTER * 2**doublings <= now:
+            due.append((asked_at, guid))
+    return {guid for _, guid in sorted(due)[:ASKED_AGAIN]}
+
+
+def asked(item: WatchlistItem, guids: Collection[str], now: datetime) -> WatchlistItem:
+    """Return an item after Plex was asked for the ids of some guids."""
+    if has_ids(item.title):
+        return replace(item, ids_asked_at=None, ids_asked=0)
+    if _guid(item) not in guids:
+        return item
+    return replace(item, ids_asked_at=now, ids_asked=item.ids_asked + 1)
+
+
+def has_ids(title: Title) -> bool:
+    """Say whether a title has an id that others than Plex know it by."""
+    return not all(map(is_of_plex, title.ids))
 
 
 def _matches(
@@ -160,6 +233,18 @@ def is_suspicious(there_count: int, before_count: int) -> bool:
     if before_count >= _FEW:
         return there_count * 2 <= before_count
     return there_count == 0 < before_count
+
+
+def _may_be(title: Title, unread: Iterable[Title | None]) -> bool:
+    """Return whether one of the entries that cannot be understood may be of a title."""
+    return any(
+        each is None or _plain_name(each) == _plain_name(title) for each in unread
+    )
+
+
+def _plain_name(title: Title) -> str | None:
+    """Return the name of a movie or show, whatever its year."""
+    return name_identity(replace(title, year=None))
 
 
 def _guid(item: WatchlistItem) -> str | None:

@@ -12,7 +12,7 @@ from .. import http_client
 from ..domain.event import Party
 from ..domain.media_server import NotAMediaServerError, WebhookObstacleError
 from ..domain.title import Ids, Title
-from ..domain.watchlist_sync import Remote
+from ..domain.watchlist_sync import Remote, RemoteList
 from . import watchlist
 from .api import Api
 from .calls import Caller
@@ -127,20 +127,25 @@ class PlexAccount:
             data={"urls[]": urls} if urls else {"urls": ""},
         )
 
-    async def async_watchlist(self) -> list[Remote]:
+    async def async_watchlist(self) -> RemoteList:
         """Return the whole watchlist, the newest entry first.
 
-        Raises NotAMediaServerError where it has changed while it was read, or where some
-        of it cannot be understood: it is all of it or nothing.
+        Raises NotAMediaServerError where it has changed while it was read: it is all of it
+        or nothing.
         """
         reader = WatchlistReader(self._discover)
         while not reader.done:
             await self._caller.async_call(reader.read, within=http_client.LIST_TIMEOUT)
-        return reader.entries
+        return reader.result
 
-    async def async_external_ids(self, entries: Sequence[Remote]) -> dict[str, Ids]:
-        """Return the ids in other databases by guid, none of a title that has none."""
-        found: dict[str, Ids] = {}
+    async def async_external_ids(
+        self, entries: Sequence[Remote], found: dict[str, Ids] | None = None
+    ) -> dict[str, Ids]:
+        """Return the ids in other databases by guid, none of a title that has none.
+
+        Where it raises half-way, `found` has what is known by then.
+        """
+        found = {} if found is None else found
         guids = dict.fromkeys(entry.guid for entry in entries)
         for some in batched(guids, watchlist.IDS_AT_ONCE, strict=False):
             if len(some) > 1:

@@ -4,13 +4,14 @@ A title is called there by the last part of its guid, the same that servers have
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from plexapi.exceptions import BadRequest, NotFound
 
-from ..domain.fields import Fields
+from ..domain.fields import Fields, PayloadError
 from ..domain.media_server import ItemGoneError, NotAMediaServerError
 from ..domain.title import Ids, MediaType, Title, same_name
-from ..domain.watchlist_sync import Remote
+from ..domain.watchlist_sync import Remote, RemoteList
 from .api import Api
 from .library import metadata_path
 from .metadata import TYPE_NUMBERS, parse_title
@@ -20,6 +21,9 @@ AT_ONCE = 100
 
 IDS_AT_ONCE = 50
 """Of how many titles the ids are asked for in one request."""
+
+# What is answered of titles that the catalogue does not know, or not any more.
+_UNKNOWN = frozenset({"(400)", "(410)", "(422)"})
 
 _LISTED = (MediaType.MOVIE, MediaType.SHOW)
 _SOURCES = ("tmdb", "imdb", "tvdb")
@@ -34,17 +38,19 @@ class WatchlistReader:
         self._start = 0
         self._total: int | None = None
         self._found: dict[str, Remote] = {}
+        self._unread: list[Title | None] = []
         self.done = False
 
     @property
-    def entries(self) -> list[Remote]:
+    def result(self) -> RemoteList:
         """Return what has been read so far."""
-        return list(self._found.values())
+        return RemoteList(tuple(self._found.values()), tuple(self._unread))
 
     def read(self) -> None:
         """Read the next part; raises NotAMediaServerError where it does not fit the others.
 
-        What was left out would look as if it had been taken off the watchlist.
+        What was left out would look as if it had been taken off the watchlist. So what an
+        entry says of itself is told even where that cannot be understood.
         """
         part = self._api.part(
             "/library/sections/watchlist/all",
@@ -52,15 +58,20 @@ class WatchlistReader:
             self._start,
             AT_ONCE,
         )
-        entries = [entry for item in part.items if (entry := _entry(Fields(item)))]
-        guids = {entry.guid for entry in entries}
-        if (
-            self._total not in (None, part.total)
-            or len(guids) < len(entries)
-            or not guids.isdisjoint(self._found)
+        entries: dict[str, Remote] = {}
+        for item in part.items:
+            try:
+                entry = _entry(Fields(item))
+            except PayloadError, NotAMediaServerError:
+                self._unread.append(_name(item))
+            else:
+                if entry is not None:
+                    entries[entry.guid] = entry
+        if self._total not in (None, part.total) or not entries.keys().isdisjoint(
+            self._found
         ):
             raise NotAMediaServerError
-        self._found.update((entry.guid, entry) for entry in entries)
+        self._found |= entries
         self._total = part.total
         self._start += len(part.items)
         self.done = self._start >= part.total
@@ -168,14 +179,38 @@ def _change(api: Api, action: str, guid: str) -> None:
         api.put(f"/actions/{action}", {"ratingKey": _key(guid)})
     except NotFound as err:
         raise ItemGoneError from err
+    except BadRequest as err:
+        if str(err) not in _UNKNOWN:
+            raise
+        raise ItemGoneError from err
 
 
 def _key(guid: str) -> str:
     return guid.rpartition("/")[2]
 
 
+def _name(item: Any) -> Title | None:
+    """Return what an entry that cannot be understood is called, None where it is not told.
+
+    If it does not say what it is either, it is taken for a movie.
+    """
+    if not isinstance(item, dict):
+        return None
+    told = {key: item.get(key) for key in ("type", "title", "year")}
+    for fields in (told, told | {"year": None}, told | {"year": None, "type": "movie"}):
+        try:
+            title = parse_title(Fields(fields), None)
+        except PayloadError:
+            continue
+        if title is not None and title.title is not None:
+            return title
+    return None
+
+
 def _entry(item: Fields) -> Remote | None:
     """Return a title of a list, None for what is neither a movie nor a show."""
+    if item.text("type") is None:
+        raise NotAMediaServerError
     title = parse_title(item, None)
     if title is None or title.media_type not in _LISTED:
         return None

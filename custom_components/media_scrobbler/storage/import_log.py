@@ -40,7 +40,8 @@ class Run:
     """One import, begun at a time in UTC; `duration` is in seconds.
 
     `unmatched` names what was imported but has no id that others know as well, and what
-    could not be found at Plex. `error` says why the import failed.
+    could not be found at Plex, or not be understood. `postponed` counts what Plex did not
+    want to be asked or told yet. `error` says why the import failed.
     """
 
     at: datetime
@@ -53,6 +54,7 @@ class Run:
     removed_here: int = 0
     removed_there: int = 0
     added_there: int = 0
+    postponed: int = 0
     error: str | None = None
 
 
@@ -117,7 +119,10 @@ class ImportLog:
 
 
 def _run_to_dict(run: Run) -> dict[str, Any]:
-    return asdict(run) | {"at": run.at.isoformat(), "trigger": run.trigger.value}
+    stored = asdict(run) | {"at": run.at.isoformat(), "trigger": run.trigger.value}
+    if not run.postponed:
+        del stored["postponed"]
+    return stored
 
 
 def _runs(stored: dict[str, Any]) -> list[Run]:
@@ -140,9 +145,11 @@ def _run_from_dict(stored: Mapping[str, Any]) -> Run:
         raise TypeError(f"unmatched is {unmatched!r}")
     if type(duration) not in (int, float):
         raise TypeError(f"duration is {duration!r}")
-    for count in _COUNTS:
-        if type(stored[count]) is not int:
-            raise TypeError(f"{count} is {stored[count]!r}")
+    counts = {count: stored[count] for count in _COUNTS}
+    counts["postponed"] = stored.get("postponed", 0)
+    for key, count in counts.items():
+        if type(count) is not int:
+            raise TypeError(f"{key} is {count!r}")
     return Run(
         at=time_from_text(stored["at"]),
         duration=float(duration),
@@ -150,5 +157,5 @@ def _run_from_dict(stored: Mapping[str, Any]) -> Run:
         dry_run=stored["dry_run"] is True,
         unmatched=tuple(unmatched),
         error=error,
-        **{count: stored[count] for count in _COUNTS},
+        **counts,
     )

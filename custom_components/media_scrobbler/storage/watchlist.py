@@ -20,7 +20,12 @@ from .writer import Writer
 VERSION = 1
 MINOR_VERSION = 1
 
-_ITEM_KEYS: dict[str, type] = {"uid": str, "kind_is_guessed": bool, "poster": str}
+_ITEM_KEYS: dict[str, type] = {
+    "uid": str,
+    "kind_is_guessed": bool,
+    "poster": str,
+    "ids_asked": int,
+}
 
 MAX_ITEMS = 10_000
 """Items that a list can hold."""
@@ -28,12 +33,21 @@ MAX_ITEMS = 10_000
 type Change = Callable[[tuple[WatchlistItem, ...]], Iterable[WatchlistItem]]
 """Gets the present items and returns what they become."""
 
-type Seen = tuple[str, frozenset[str]]
-"""An account at Plex, and the guids that were on its list at the end of the last run."""
-
 
 class WatchlistFullError(HomeAssistantError):
     """A change would make the list longer than it may be; nothing has been changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An account at Plex, and what was on its list at the end of the last run, by guid.
+
+    `refused` is what Plex has not taken off, though it should have.
+    """
+
+    account: str
+    guids: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +63,10 @@ class _Contents:
     entries: dict[str, _Entry] = field(default_factory=dict)
     by_title: TitleMap[str] = field(default_factory=TitleMap[str])
     items: tuple[WatchlistItem, ...] = ()
-    seen: Seen | None = None
+    seen: _Seen | None = None
 
     def with_items(
-        self, items: Iterable[WatchlistItem], seen: Seen | None
+        self, items: Iterable[WatchlistItem], seen: _Seen | None
     ) -> _Contents:
         """Return what there is with other items; raises ValueError or TypeError.
 
@@ -148,10 +162,15 @@ class Watchlist:
 
         Nothing if there has been none, or if it was another account's.
         """
-        match self._contents.seen:
-            case (known, guids) if known == account:
-                return guids
-        return frozenset()
+        return self._seen_of(account).guids
+
+    def refused(self, account: str) -> frozenset[str]:
+        """Return what of that Plex has not taken off its list, though it should have."""
+        return self._seen_of(account).refused
+
+    def _seen_of(self, account: str) -> _Seen:
+        seen = self._contents.seen
+        return seen if seen and seen.account == account else _Seen(account)
 
     async def async_load(self) -> None:
         """Read the list, once; one in an unreadable file is unknown until it is mended."""
@@ -174,13 +193,14 @@ class Watchlist:
         change: Change,
         *,
         seen: tuple[str, Collection[str]] | None = None,
+        refused: Collection[str] = (),
     ) -> bool:
         """Change the items, and what was seen at Plex; returns whether that is different.
 
         `change` is called in the executor, one after the other, so that none gets lost;
         it must not use anything that belongs to the event loop. `seen` is an account and
-        the guids that are on its list now. Both are written together, and on disk when
-        this returns.
+        the guids that are on its list now, `refused` those of them that Plex has not taken
+        off. All is written together, and on disk when this returns.
 
         Nothing changes a list that has been removed.
 
@@ -196,9 +216,11 @@ class Watchlist:
             if self.unreadable:
                 raise UnreadableStoreError(*self.unreadable.values())
             old = self._contents
-            account_and_guids = (seen[0], frozenset(seen[1])) if seen else old.seen
+            new_seen = old.seen
+            if seen is not None:
+                new_seen = _Seen(seen[0], frozenset(seen[1]), frozenset(refused))
             new = await self._hass.async_add_executor_job(
-                self._changed, change, account_and_guids
+                self._changed, change, new_seen
             )
             if (new.items, new.seen) == (old.items, old.seen):
                 return False
@@ -223,7 +245,7 @@ class Watchlist:
             await self._writer.async_remove()
             self._contents = _Contents()
 
-    def _changed(self, change: Change, seen: Seen | None) -> _Contents:
+    def _changed(self, change: Change, seen: _Seen | None) -> _Contents:
         old = self._contents
         items = tuple(change(old.items))
         if len(items) > max(MAX_ITEMS, len(old.items)):
@@ -240,8 +262,10 @@ class Watchlist:
             "items": [entry.raw for entry in contents.entries.values()]
         }
         if contents.seen is not None:
-            account, guids = contents.seen
-            stored["plex"] = {"account": account, "guids": sorted(guids)}
+            seen = contents.seen
+            stored["plex"] = {"account": seen.account, "guids": sorted(seen.guids)}
+            if seen.refused:
+                stored["plex"]["refused"] = sorted(seen.refused)
         return stored
 
 
@@ -272,6 +296,9 @@ def _item_to_dict(item: WatchlistItem) -> dict[str, Any]:
         stored["poster"] = item.poster
     if item.announced_at is not None:
         stored["announced_at"] = item.announced_at.isoformat()
+    if item.ids_asked_at is not None:
+        stored["ids_asked_at"] = item.ids_asked_at.isoformat()
+        stored["ids_asked"] = item.ids_asked
     return stored
 
 
@@ -290,18 +317,23 @@ def _item_from_dict(stored: Mapping[str, Any]) -> WatchlistItem:
         origin=Origin(stored["origin"]),
         kind_is_guessed=stored.get("kind_is_guessed", False),
         poster=stored.get("poster"),
+        ids_asked=stored.get("ids_asked", 0),
         **{
             key: time_from_text(stored[key])
-            for key in ("done_at", "announced_at")
+            for key in ("done_at", "announced_at", "ids_asked_at")
             if key in stored
         },
     )
 
 
-def _seen_from_dict(stored: Mapping[str, Any]) -> Seen:
-    account, guids = stored["account"], stored["guids"]
-    if not isinstance(account, str) or not isinstance(guids, list):
+def _seen_from_dict(stored: Mapping[str, Any]) -> _Seen:
+    account = stored["account"]
+    if not isinstance(account, str):
         raise TypeError(f"plex is {stored!r}")
-    if not all(isinstance(guid, str) for guid in guids):
-        raise TypeError("a guid is not a text")
-    return account, frozenset(guids)
+    guids, refused = stored["guids"], stored.get("refused", [])
+    for each in (guids, refused):
+        if not isinstance(each, list) or not all(
+            isinstance(guid, str) for guid in each
+        ):
+            raise TypeError(f"{each!r} are no guids")
+    return _Seen(account, frozenset(guids), frozenset(refused))
