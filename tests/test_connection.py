@@ -5,9 +5,10 @@ from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 import pytest
 
+from custom_components.media_scrobbler import connection
 from custom_components.media_scrobbler.const import DOMAIN
 
 from .common import entity_id_of, plays_of, start_flow
@@ -47,6 +48,44 @@ async def test_down_at_start(hass: HomeAssistant, home: Home) -> None:
     await later(hass, minutes=2)
     await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
     assert connected(hass, entry) == STATE_ON
+
+
+async def test_start_is_not_held_up(
+    hass: HomeAssistant, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While Home Assistant starts, a server that does not answer is not waited for for long."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    monkeypatch.setattr(connection, "START_TIMEOUT", 0.05)
+    monkeypatch.setattr(connection, "CHECK_TIMEOUT", 60)
+    hass.set_state(CoreState.starting)
+    for wrong in (home.faults.hang, lambda: home.faults.trickle(0.1)):
+        with wrong():
+            assert not await hass.config_entries.async_reload(entry.entry_id)
+            assert entry.state is ConfigEntryState.SETUP_RETRY
+            assert entry.error_reason_translation_key == "cannot_connect"
+    hass.set_state(CoreState.running)
+    # Afterwards there is more time.
+    with home.faults.slow(0.1):
+        assert await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def test_busy_server(hass: HomeAssistant, home: Home) -> None:
+    """A server that wants to be left alone for long is asked again later, not waited for."""
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: home.webhooks)
+    await quiet(hass, home.log)
+    headers = {"Retry-After": "3000"}
+    with home.faults.fail(429, headers=headers) as fault:
+        await later(hass, minutes=6)
+        await quiet(hass, home.log)
+        assert connected(hass, entry) == STATE_OFF
+        hits = fault.hits
+        await later(hass, minutes=40)
+        await quiet(hass, home.log)
+        assert fault.hits == hits
+    await later(hass, minutes=55)
+    await until(hass, lambda: connected(hass, entry) == STATE_ON)
 
 
 async def test_goes_down_and_comes_back(

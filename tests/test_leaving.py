@@ -6,6 +6,7 @@ from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.media_scrobbler import connection
 from custom_components.media_scrobbler.const import DOMAIN
 
 from .common import plays_of
@@ -70,3 +71,21 @@ async def test_server_is_gone(
     ]
     assert len(warnings) == 2
     assert all(entry.title in warning for warning in warnings)
+
+
+async def test_removal_is_not_held_up(
+    hass: HomeAssistant, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A farewell that takes long is said in the background."""
+    entry = await home.sign_in(hass)
+    await until(hass, lambda: "registered_url" in entry.data)
+    token = entry.data["token"]
+    monkeypatch.setattr(connection, "LEAVE_PATIENCE", 0.01)
+    faults = [home.faults.slow(0.1)]
+    if isinstance(home, PlexHome):
+        faults.append(home.plex.tv.faults.slow(0.1))
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert not hass.config_entries.async_entries(DOMAIN)
+    assert token in home.tokens
+    await until(hass, lambda: token not in home.tokens)
+    assert home.webhooks == []

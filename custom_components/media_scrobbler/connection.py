@@ -1,14 +1,14 @@
 """The connection to a server that has been signed in to."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import timedelta
 import logging
 from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -23,7 +23,14 @@ from .const import (
 )
 from .delivery import Delivery, Rules
 from .domain.event import ServerType
-from .domain.media_server import MediaServer, MediaServerError, ServerInfo, SignInError
+from .domain.media_server import (
+    BusyError,
+    CannotConnectError,
+    MediaServer,
+    MediaServerError,
+    ServerInfo,
+    SignInError,
+)
 from .enrichment import Enrichment
 from .healing import Healing
 from .jellyfin.client import JellyfinClient
@@ -42,6 +49,15 @@ _LOGGER = logging.getLogger(__name__)
 LEAVE_TIMEOUT = 15
 """Seconds that each farewell to a server may take."""
 
+LEAVE_PATIENCE = 4
+"""Seconds that whoever removes an entry waits for the farewells; then they go on by themselves."""
+
+CHECK_TIMEOUT = 15
+"""Seconds in which a server has to say that it is there."""
+
+START_TIMEOUT = 4
+"""The same while Home Assistant starts, which waits for it: the set-up is tried again later."""
+
 CHECK_INTERVAL = timedelta(minutes=5)
 """How often a server is asked whether it is still there: one small request."""
 
@@ -50,6 +66,9 @@ RECHECK_DELAYS = (15, 30, 60, 120)
 
 It may only have been started again, which takes some seconds.
 """
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""For how long a server is left alone at the most because it says that it is busy."""
 
 
 async def async_create_client(
@@ -86,6 +105,19 @@ async def async_leave(
     client = await async_create_client(hass, kind, entry.data)
     token = entry.data.get(CONF_ACCOUNT_TOKEN)
     is_shared = token is not None and _is_shared(hass, entry, token)
+    await _async_wait_a_little(
+        hass,
+        _async_take_back(
+            client,
+            entry,
+            signs_out=bool(entry.data.get(CONF_OBTAINED)) and not is_shared,
+        ),
+    )
+
+
+async def _async_take_back(
+    client: MediaServer, entry: ServerConfigEntry, *, signs_out: bool
+) -> None:
     url = entry.data.get(CONF_REGISTERED_URL)
     try:
         async with asyncio.timeout(LEAVE_TIMEOUT):
@@ -99,7 +131,7 @@ async def async_leave(
         )
     try:
         async with asyncio.timeout(LEAVE_TIMEOUT):
-            if entry.data.get(CONF_OBTAINED) and not is_shared:
+            if signs_out:
                 await client.async_sign_out()
     except (MediaServerError, TimeoutError) as err:
         _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
@@ -116,11 +148,23 @@ async def async_sign_out_viewer(
     token = entry.data.get(CONF_ACCOUNT_TOKEN)
     if token is None or token == besides or _is_shared(hass, entry, token):
         return
-    try:
-        async with asyncio.timeout(LEAVE_TIMEOUT):
-            await PlexAccount(hass, token).async_sign_out()
-    except (MediaServerError, TimeoutError) as err:
-        _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
+
+    async def sign_out() -> None:
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                await PlexAccount(hass, token).async_sign_out()
+        except (MediaServerError, TimeoutError) as err:
+            _LOGGER.warning("%s could not be signed out: %s", entry.title, _reason(err))
+
+    await _async_wait_a_little(hass, sign_out())
+
+
+async def _async_wait_a_little(
+    hass: HomeAssistant, farewell: Coroutine[Any, Any, None]
+) -> None:
+    """Say a farewell, and let it go on by itself where that takes long."""
+    task = hass.async_create_background_task(farewell, f"{DOMAIN} farewell")
+    await asyncio.wait([task], timeout=LEAVE_PATIENCE)
 
 
 def _is_shared(hass: HomeAssistant, entry: ConfigEntry[Any], token: str) -> bool:
@@ -134,6 +178,19 @@ def _is_shared(hass: HomeAssistant, entry: ConfigEntry[Any], token: str) -> bool
 
 def _reason(err: Exception) -> str:
     return err.reason if isinstance(err, MediaServerError) else "no answer in time"
+
+
+def _pause(failures: int, err: MediaServerError) -> float | None:
+    """Return after how many seconds a server is asked anew, None for as often as ever.
+
+    It has failed so many times before.
+    """
+    delay = RECHECK_DELAYS[failures] if failures < len(RECHECK_DELAYS) else None
+    wanted = err.retry_after if isinstance(err, BusyError) else None
+    if wanted is None:
+        return delay
+    usual = delay or CHECK_INTERVAL.total_seconds()
+    return max(usual, min(wanted, LONGEST_PAUSE.total_seconds()))
 
 
 class Connection(DataUpdateCoordinator[ServerInfo]):
@@ -170,15 +227,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
     @override
     async def _async_update_data(self) -> ServerInfo:
         try:
-            info = await self.client.async_info()
-            if info.id != self.config_entry.unique_id:
-                # Its accounts are none of this server's.
-                raise UpdateFailed(
-                    translation_domain=DOMAIN, translation_key="another_server"
-                )
-            # Unlike the first, this needs the sign-in.
-            for party in await self.client.async_accounts():
-                self._accounts.note(self.config_entry.entry_id, party, active=False)
+            info = await self._async_ask()
         except SignInError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key="invalid_auth"
@@ -189,11 +238,27 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
                 translation_domain=DOMAIN,
                 translation_key=err.reason,
                 translation_placeholders=err.placeholders,
-                retry_after=RECHECK_DELAYS[failures]
-                if failures < len(RECHECK_DELAYS)
-                else None,
+                retry_after=_pause(failures, err),
             ) from err
         self._failures = 0
+        return info
+
+    async def _async_ask(self) -> ServerInfo:
+        """Return which server answers, and take note of its accounts."""
+        is_running = self.hass.state is CoreState.running
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT if is_running else START_TIMEOUT):
+                info = await self.client.async_info()
+                if info.id != self.config_entry.unique_id:
+                    # Its accounts are none of this server's.
+                    raise UpdateFailed(
+                        translation_domain=DOMAIN, translation_key="another_server"
+                    )
+                # Unlike the first, this needs the sign-in.
+                for party in await self.client.async_accounts():
+                    self._accounts.note(self.config_entry.entry_id, party, active=False)
+        except TimeoutError as err:
+            raise CannotConnectError from err
         return info
 
     @callback

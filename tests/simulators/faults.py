@@ -32,6 +32,8 @@ class _Kind(Enum):
     ANSWER = auto()
     CUT = auto()
     DROP = auto()
+    TRICKLE = auto()
+    ENDLESS = auto()
 
 
 @dataclass(kw_only=True, eq=False)
@@ -187,6 +189,28 @@ class Faults:
         """Take requests in and close the connection without an answer."""
         return self._add(_Kind.DROP, path, method, times)
 
+    def trickle(
+        self,
+        seconds: float = 1,
+        *,
+        path: str = "*",
+        method: str | None = None,
+        times: int | None = None,
+    ) -> Fault:
+        """Take requests in and answer a byte at a time, so many seconds after the one before."""
+        return self._add(_Kind.TRICKLE, path, method, times, seconds=seconds)
+
+    def endless(
+        self,
+        *,
+        content_type: str = "application/json",
+        path: str = "*",
+        method: str | None = None,
+        times: int | None = None,
+    ) -> Fault:
+        """Answer without an end, as fast as it is read."""
+        return self._add(_Kind.ENDLESS, path, method, times, content_type=content_type)
+
     def remove(self, fault: Fault) -> None:
         """Remove a fault that may be gone already."""
         if fault in self._faults:
@@ -227,13 +251,20 @@ class Faults:
                     response = await respond()
                     _hang_up(request)
                     return response, True
+                case _Kind.TRICKLE:
+                    answer = await respond()
+                    return await self._hold(
+                        _trickle(request, answer, fault.seconds)
+                    ), True
+                case _Kind.ENDLESS:
+                    return await self._hold(_endless(request, fault)), True
         return await respond(), False
 
-    async def _hold(self, waiting: Awaitable[object]) -> None:
+    async def _hold[T](self, waiting: Awaitable[T]) -> T:
         """Keep a request waiting."""
         self.holding += 1
         try:
-            await waiting
+            return await waiting
         finally:
             self.holding -= 1
 
@@ -281,6 +312,34 @@ async def _cut(request: web.BaseRequest, response: web.Response) -> web.StreamRe
     await half.write(body[: len(body) // 2] or b" ")
     _hang_up(request)
     return half
+
+
+async def _trickle(
+    request: web.BaseRequest, response: web.Response, seconds: float
+) -> web.StreamResponse:
+    """Send a response byte by byte."""
+    body = bytes(response.body) if isinstance(response.body, bytes | bytearray) else b""
+    slow = web.StreamResponse(
+        status=response.status,
+        headers={
+            "Content-Type": response.headers.get("Content-Type", "text/plain"),
+            "Content-Length": str(len(body)),
+        },
+    )
+    await slow.prepare(request)
+    for start in range(len(body)):
+        await slow.write(body[start : start + 1])
+        await asyncio.sleep(seconds)
+    await slow.write_eof()
+    return slow
+
+
+async def _endless(request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+    """Send blanks until nobody takes them any more."""
+    response = web.StreamResponse(headers={"Content-Type": fault.content_type})
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 65536)
 
 
 def _hang_up(request: web.BaseRequest) -> None:
