@@ -1,5 +1,6 @@
 """Connections: servers that are down, come back, or do not know us any more."""
 
+from collections.abc import Callable
 import logging
 from typing import Any
 
@@ -14,6 +15,7 @@ from custom_components.media_scrobbler.const import DOMAIN
 from .common import entity_id_of, plays_of, start_flow
 from .signed_in import Home, later, quiet, until, viewer
 from .simulators.catalogue import PAPER_ORCHARD, THE_SALT_ROAD
+from .simulators.faults import Fault
 from .test_config_flow import choices
 
 
@@ -59,7 +61,11 @@ async def test_start_is_not_held_up(
     monkeypatch.setattr(connection, "START_TIMEOUT", 0.05)
     monkeypatch.setattr(connection, "CHECK_TIMEOUT", 60)
     hass.set_state(CoreState.starting)
-    for wrong in (home.faults.hang, lambda: home.faults.trickle(0.1)):
+    ways: list[Callable[[], Fault]] = [
+        home.faults.hang,
+        lambda: home.faults.trickle(0.1),
+    ]
+    for wrong in ways:
         with wrong():
             assert not await hass.config_entries.async_reload(entry.entry_id)
             assert entry.state is ConfigEntryState.SETUP_RETRY

@@ -273,6 +273,34 @@ async def test_short_after_long(
 # Posters
 
 
+@pytest.mark.parametrize(
+    ("thumb", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n and so on", "image/png"),
+        (b"RIFF\x10\0\0\0WEBPVP8 and so on", "image/webp"),
+        (b"<svg onload='alert(1)'/>", None),
+        (POSTER.ljust(2 * 1024 * 1024 + 1), None),
+    ],
+)
+async def test_kinds_of_posters(
+    hass: HomeAssistant,
+    plex: Plex,
+    hass_client: ClientSessionGenerator,
+    thumb: bytes,
+    kind: str | None,
+) -> None:
+    """A picture is shown as what it is; what is none, or too large, is not kept."""
+    client = await hass_client()
+    await plex.report(PlexEvent.PLAY, THE_SALT_ROAD, thumb=thumb)
+    await settle(hass)
+    picture = player(hass, plex, TV).attributes.get("entity_picture")
+    assert (picture is None) is (kind is None)
+    if picture is not None:
+        async with client.get(picture) as response:
+            assert (response.status, response.content_type) == (200, kind)
+            assert await response.read() == thumb
+
+
 async def test_poster(
     hass: HomeAssistant, plex: Plex, hass_client: ClientSessionGenerator
 ) -> None:

@@ -35,6 +35,7 @@ from .domain.media_server import (
     NotAMediaServerError,
     RedirectedError,
 )
+from .domain.picture import picture_type
 from .domain.rules import retry_after
 
 TIMEOUT = 15.0
@@ -63,6 +64,13 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+def picture(answer: Answer) -> bytes:
+    """Return the picture that an answer is; raises NotAMediaServerError where it is none."""
+    if picture_type(answer.content) is None:
+        raise NotAMediaServerError
+    return answer.content
 
 
 def path(*parts: str) -> str:

@@ -3,10 +3,15 @@
 from datetime import datetime
 from typing import override
 
-from homeassistant.components.image import ImageEntity, ImageEntityDescription
+from homeassistant.components.image import (
+    DEFAULT_CONTENT_TYPE,
+    ImageEntity,
+    ImageEntityDescription,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .domain.picture import picture_type
 from .entity import UpdatedEntity
 from .viewer import Viewer, ViewerConfigEntry
 
@@ -36,7 +41,7 @@ class PosterImage(UpdatedEntity[Viewer], ImageEntity):
     @override
     def available(self) -> bool:
         """Return whether there is a poster of the last title."""
-        return self.runtime.poster.jpeg is not None
+        return self.runtime.poster.picture is not None
 
     @property
     @override
@@ -50,7 +55,13 @@ class PosterImage(UpdatedEntity[Viewer], ImageEntity):
         """Return since when this poster is shown."""
         return self.runtime.poster.since
 
+    @property
+    @override
+    def content_type(self) -> str:
+        """Return what kind of picture it is."""
+        return picture_type(self.runtime.poster.picture or b"") or DEFAULT_CONTENT_TYPE
+
     @override
     async def async_image(self) -> bytes | None:
-        """Return the JPEG."""
-        return self.runtime.poster.jpeg
+        """Return the picture."""
+        return self.runtime.poster.picture

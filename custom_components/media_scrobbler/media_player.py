@@ -18,6 +18,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .domain.event import Party
+from .domain.picture import picture_type
 from .domain.playback import Playback, PlaybackState
 from .domain.title import MediaType as TitleType
 from .server import Server, ServerConfigEntry
@@ -223,7 +224,7 @@ class Player(MediaPlayerEntity, RestoreEntity):
         artwork = self._server.artwork.get(self._key)
         if isinstance(artwork, str):
             artwork = await self._server.async_fetch_artwork(artwork)
-        return (artwork, "image/jpeg") if artwork else (None, None)
+        return (artwork, picture_type(artwork)) if artwork else (None, None)
 
 
 def _text(number: int | None) -> str | None:

@@ -116,7 +116,7 @@ class Server:
         self.limit = RateLimit(hass.loop.time())
         self.playbacks: dict[str, Playback] = {}
         self.artwork: dict[str, bytes | str] = {}
-        """Posters by player: a JPEG, or what the server has to be asked for."""
+        """Posters by player, or what the server has to be asked for."""
         self.connection: Connection | None = None
         """The connection while the entry of a server that was signed in to is loaded."""
         self._set_up_at: datetime | None = None

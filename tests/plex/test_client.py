@@ -184,6 +184,54 @@ async def test_artwork(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
         await alice.async_artwork("/library/metadata/0/thumb/0")
 
 
+@pytest.mark.parametrize(
+    "artwork",
+    [
+        "@example.org/library/metadata/1/thumb/1",
+        "//example.org/library/metadata/1/thumb/1",
+        "http://example.org/library/metadata/1/thumb/1",
+        "/library/metadata/../../accounts",
+        "/:/unscrobble?key=1&identifier=com.plexapp.plugins.library",
+        "/library/metadata/1/thumb/1?X-Plex-Token=1",
+        "",
+    ],
+)
+async def test_no_artwork(
+    plex_at_home: PlexStandIn, alice: PlexClient, artwork: str
+) -> None:
+    """What is no poster's path is not asked for: it could lead anywhere."""
+    with pytest.raises(MediaServerError):
+        await alice.async_artwork(artwork)
+    assert not plex_at_home.server.log
+
+
+@pytest.mark.parametrize(
+    "text", ["<svg/>", "<!doctype html>", "\u00ff\u00d8\u00ff", "x" * 3_000_000]
+)
+async def test_artwork_that_is_none(
+    plex_at_home: PlexStandIn, alice: PlexClient, text: str
+) -> None:
+    """A picture is known by its first bytes, not by what is said of it."""
+    with (
+        plex_at_home.server.faults.answer(text, content_type="image/jpeg"),
+        pytest.raises(NotAMediaServerError),
+    ):
+        await alice.async_artwork("/library/metadata/1/thumb/1")
+
+
+@pytest.mark.parametrize("key", ["1/../../accounts", "../accounts", "1?x=2", "", "a/b"])
+async def test_key_that_is_none(
+    plex_at_home: PlexStandIn, alice: PlexClient, key: str
+) -> None:
+    """What is no key is of no item, and not asked for."""
+    await alice.async_accounts()
+    plex_at_home.server.log.clear()
+    assert await alice.async_title(key) is None
+    assert await alice.async_episodes(key) == []
+    assert await alice.async_watched("1", [key]) == {}
+    assert not plex_at_home.server.log
+
+
 async def test_identity(hass: HomeAssistant, plex_at_home: PlexStandIn) -> None:
     """Which server it is can be asked without signing in."""
     server = plex_at_home.server

@@ -211,9 +211,9 @@ async def test_poster(
 
     await poster.async_load()
 
-    assert poster.jpeg == b"\xff\xd8\xff\xe0 a poster"
+    assert poster.picture == b"\xff\xd8\xff\xe0 a poster"
     assert poster.since == NOON
-    poster.show(poster.jpeg, NOON)
+    poster.show(poster.picture, NOON)
     freezer.tick(timedelta(seconds=poster_module.SAVE_DELAY + 1))
     async_fire_time_changed(hass)
     await hass.async_block_till_done()

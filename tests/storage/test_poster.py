@@ -32,15 +32,15 @@ async def test_a_poster_comes_back(
 
     again = Poster(hass, "poster.x")
     await again.async_load()
-    assert (again.jpeg, again.since) == (JPEG, NOON)
+    assert (again.picture, again.since) == (JPEG, NOON)
 
     again.show(None, NOON + minutes(1))
     await again.async_load()
-    assert again.jpeg is None
+    assert again.picture is None
     await save(hass, freezer)
     last = Poster(hass, "poster.x")
     await last.async_load()
-    assert last.jpeg is None
+    assert last.picture is None
     await last.async_remove()
     assert disk.names() == []
 
@@ -56,7 +56,7 @@ async def test_a_poster_that_came_first_stays(
     again.show(JPEG + b"2", NOON + minutes(1))
     await again.async_load()
 
-    assert again.jpeg == JPEG + b"2"
+    assert again.picture == JPEG + b"2"
     await save(hass, freezer)
 
 
@@ -80,5 +80,5 @@ async def test_a_damaged_poster_is_gone(
 
     await poster.async_load()
 
-    assert poster.jpeg is None
+    assert poster.picture is None
     assert poster.since is None

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from .fields import PayloadError
+from .picture import picture_type
 
 PAYLOAD_FIELDS = ("payload", "data")
 """The form fields that carry the JSON: Plex's `payload`, Emby's `data`."""
@@ -22,12 +23,11 @@ _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 # A quote that a program has put a backslash before, which its template then escaped for HTML.
 _ESCAPED_TWICE = re.compile(rb"(?<!\\)((?:\\\\)*)\\&")
 _BOM = b"\xef\xbb\xbf"
-_JPEG = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A decoded request: its JSON object, and the poster that came along, a JPEG."""
+    """A decoded request: its JSON object, and the poster that came along."""
 
     payload: dict[str, Any]
     thumb: bytes | None = None
@@ -112,8 +112,8 @@ def _multipart(body: bytes, content_type: str) -> Body:
         content = part[blank.end() :]
         if name in PAYLOAD_FIELDS and payload is None:
             payload = content
-        elif content.startswith(_JPEG):
-            thumb = content.removesuffix(b"\r")
+        elif picture_type(content := content.removesuffix(b"\r")) is not None:
+            thumb = content
     if payload is None:
         raise PayloadError("the multipart body has no part named payload")
     return Body(_json(payload.strip()), thumb)

@@ -168,7 +168,10 @@ class MediaServer(Protocol):
         """Return what the server knows of an item, None if it has it no more."""
 
     async def async_artwork(self, artwork: str) -> bytes:
-        """Return a poster, a JPEG."""
+        """Return a poster, of which `picture_type` knows the type.
+
+        Raises NotAMediaServerError for anything else.
+        """
 
     async def async_sections(self) -> list[Section]:
         """Return the libraries of movies and shows."""

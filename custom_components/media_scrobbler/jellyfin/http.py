@@ -22,8 +22,9 @@ from ..domain.media_server import (
     ServerFailureError,
     SignInError,
 )
+from ..domain.picture import MAX_BYTES as MAX_PICTURE
 from ..domain.rules import clock_ahead
-from ..http_client import async_fetch
+from ..http_client import Answer, async_fetch, picture
 
 type Json = dict[str, Any]
 
@@ -61,8 +62,8 @@ class Http:
         body: Json | None = None,
     ) -> Any:
         """Return the decoded answer to a request, None where it is empty."""
-        content, _ = await self._request(method, path, params, body)
-        return _decoded(content)
+        answer = await self._request(method, path, params, body)
+        return _decoded(answer.content)
 
     async def async_object(self, method: str, path: str, **options: Any) -> Fields:
         """Return an answer that is an object."""
@@ -85,22 +86,19 @@ class Http:
 
         `read` raises PayloadError where something is of the wrong type.
         """
-        content, _ = await self._request(
+        answer = await self._request(
             "GET", path, params, within=http_client.LIST_TIMEOUT
         )
 
         def decode_and_read() -> T:
             with understood():
-                return read(Fields(_decoded(content), path))
+                return read(Fields(_decoded(answer.content), path))
 
         return await asyncio.to_thread(decode_and_read)
 
     async def async_picture(self, path: str, params: Mapping[str, str]) -> bytes:
         """Return a picture."""
-        content, content_type = await self._request("GET", path, params)
-        if not content_type.startswith("image/"):
-            raise NotAMediaServerError
-        return content
+        return picture(await self._request("GET", path, params, max_bytes=MAX_PICTURE))
 
     async def async_assert_reached(self) -> None:
         """Raise if it may be no server that says that there is no such thing.
@@ -117,8 +115,9 @@ class Http:
         body: Json | None = None,
         *,
         within: float | None = None,
-    ) -> tuple[bytes, str]:
-        """Send a request, again if that is safe; returns the content and its type."""
+        max_bytes: int = http_client.MAX_BYTES,
+    ) -> Answer:
+        """Send a request, again if that is safe, and return an answer that is no error."""
         headers = {"Authorization": self._authorization()}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -133,6 +132,7 @@ class Http:
             headers=headers,
             data=orjson.dumps(body) if body is not None else None,
             within=within,
+            max_bytes=max_bytes,
         )
         match answer.status:
             case 400:
@@ -148,7 +148,7 @@ class Http:
             case status if status >= 300:
                 raise NotAMediaServerError
         self.clock_ahead = clock_ahead(answer.headers.get("Date"), dt_util.utcnow())
-        return answer.content, answer.headers.get("Content-Type", "")
+        return answer
 
     def _authorization(self) -> str:
         parts = {

@@ -28,7 +28,9 @@ from ..domain.media_server import (
     SignInError,
     TooOldError,
 )
+from ..domain.picture import MAX_BYTES as MAX_PICTURE
 from ..domain.title import MediaType, Title
+from ..http_client import picture
 from .account import PlexAccount
 from .api import Api
 from .calls import Caller, async_send
@@ -160,12 +162,11 @@ class PlexClient:
             "GET",
             URL(f"{self._url}{artwork_path(artwork)}"),
             headers={"X-Plex-Token": self._token},
+            max_bytes=MAX_PICTURE,
         )
         if answer.status != HTTPStatus.OK:
             raise ServerFailureError
-        if not answer.headers.get("Content-Type", "").startswith("image/"):
-            raise NotAMediaServerError
-        return answer.content
+        return picture(answer)
 
     async def async_sections(self) -> list[Section]:
         """Return the libraries of movies and shows."""

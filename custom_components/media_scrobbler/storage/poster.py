@@ -7,6 +7,7 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
 
+from ..domain.picture import picture_type
 from .codec import time_from_text
 from .store import ConfirmingStore, UnreadableStoreError
 
@@ -17,7 +18,7 @@ SAVE_DELAY = 30.0
 
 
 class Poster:
-    """A JPEG and since when it is shown, or nothing."""
+    """A picture and since when it is shown, or nothing."""
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
         """Start with nothing."""
@@ -25,7 +26,7 @@ class Poster:
             hass, key, version=VERSION, minor_version=MINOR_VERSION
         )
         self._loaded = False
-        self.jpeg: bytes | None = None
+        self.picture: bytes | None = None
         self.since: datetime | None = None
 
     async def async_load(self) -> None:
@@ -36,7 +37,7 @@ class Poster:
         with suppress(UnreadableStoreError):
             poster = await self._store.async_load_as(_poster)
             if poster is not None and self.since is None:
-                self.jpeg, self.since = poster
+                self.picture, self.since = poster
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -44,11 +45,11 @@ class Poster:
         return self._store.unreadable
 
     @callback
-    def show(self, jpeg: bytes | None, since: datetime) -> None:
+    def show(self, picture: bytes | None, since: datetime) -> None:
         """Show another poster, or none where there is none of the title."""
-        if jpeg is None and self.jpeg is None:
+        if picture is None and self.picture is None:
             return
-        self.jpeg, self.since = jpeg, since
+        self.picture, self.since = picture, since
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
 
     async def async_remove(self) -> None:
@@ -56,10 +57,10 @@ class Poster:
         await self._store.async_remove()
 
     def _snapshot(self) -> dict[str, Any]:
-        if self.jpeg is None or self.since is None:
+        if self.picture is None or self.since is None:
             return {}
         return {
-            "jpeg": b64encode(self.jpeg).decode(),
+            "jpeg": b64encode(self.picture).decode(),
             "since": self.since.isoformat(),
         }
 
@@ -68,5 +69,8 @@ def _poster(stored: dict[str, Any]) -> tuple[bytes, datetime] | None:
     """Return the poster of a stored form, if there is one; raises what `DAMAGE` lists."""
     if not stored:
         return None
-    jpeg = b64decode(stored["jpeg"], validate=True)
-    return jpeg, time_from_text(stored["since"])
+    # Whatever kind of picture it is: once all were taken for JPEGs.
+    picture = b64decode(stored["jpeg"], validate=True)
+    if picture_type(picture) is None:
+        return None
+    return picture, time_from_text(stored["since"])
