@@ -167,7 +167,12 @@ async def test_nothing_is_expected_for_ever(
     await household.add_play(THE_SALT_ROAD, watched_at=ago(days=2).isoformat())
     await household.until_marked(THE_SALT_ROAD)
 
-    assert answers(household) == [("recorded", "completed")]
+    # It has the date of the play that it was made for.
+    assert answers(household) == [
+        ("merged", "the same viewing has been recorded before")
+    ]
+    assert len(await household.plays()) == 1
+    assert await mark_by_hand(household) == ("recorded", "completed")
     assert len(await household.plays()) == 2
 
 

@@ -288,7 +288,7 @@ class Healing:
         in_order = sorted(missing, key=lambda each: each[1].watched_at)
         old = [each for each in in_order if now - each[1].watched_at > RECENT]
         recent = in_order[len(old) :]
-        succeeded = await self._async_record_all(old)
+        succeeded = await self._async_record_all(await self._async_over(old))
         if recent:
             await self._async_wait(SECOND_LOOK)
             still = [

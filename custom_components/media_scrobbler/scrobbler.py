@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 import logging
 from typing import Any
@@ -47,6 +47,7 @@ from .domain.outcome import Answer, Outcome
 from .domain.play import Source, SourceKind
 from .domain.rules import believed_time, is_identified
 from .domain.title import Title
+from .domain.viewing import Followed, Viewing
 from .following import Following
 from .history_sync import HistorySync
 from .listeners import Listeners
@@ -65,6 +66,8 @@ from .webhook import WebhookReceiver
 from .webhook_url import async_delete_cloud_url, webhook_secrets
 
 _LOGGER = logging.getLogger(__name__)
+
+MARKED_HERE = "this was marked from here"
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
 
@@ -319,8 +322,16 @@ class Scrobbler:
                 is_logged,
             )
 
+        followed = Followed(event=event)
+        if server.type is not ServerType.PLEX:
+            # Plex tells by itself what has been seen.
+            followed = server.viewings.take(event, now)
+        event = followed.event
         if event.ignored is not None:
-            return answer(Outcome.IGNORED, event.ignored)
+            reason = event.ignored
+            if self._is_echo(server, event, event.account):
+                reason = MARKED_HERE
+            return answer(Outcome.IGNORED, reason, is_logged=not followed.event.routine)
         if not server.follows(event.player):
             return answer(Outcome.IGNORED, "this player is not followed")
         if event.server_event is not None:
@@ -332,13 +343,9 @@ class Scrobbler:
 
         watcher = self._watcher(server, event)
         self._discover(watcher.account)
-        if event.marked and self.following.echoes.is_echo(
-            server.entry.entry_id,
-            watcher.account.id if watcher.account else None,
-            event.titles,
-        ):
+        if self._is_echo(server, event, watcher.account):
             # A comparison has thousands of them.
-            return answer(Outcome.IGNORED, "this was marked from here", is_logged=False)
+            return answer(Outcome.IGNORED, MARKED_HERE, is_logged=False)
         if event.rating is not None:
             source = _source(server, event, now)
             outcome, reason = await self._async_rate(
@@ -351,24 +358,52 @@ class Scrobbler:
         action = server.play_on(event, artwork, now)
         if action is not None:
             self._publish_playback(server, watcher, event, action)
+        if followed.left is not None:
+            await self._async_complete_left(server, watcher, event, followed.left, now)
         if not event.completed:
             shown = "player updated" if event.player else "no player is named"
             return answer(
                 Outcome.UPDATED if event.player else Outcome.IGNORED,
-                f"{shown}; not completed, so not a play",
+                f"{shown}; {followed.doubt or 'not completed, so not a play'}",
                 watcher.viewers,
                 is_logged=action is not None or not event.routine,
             )
-        completion = Completion(
-            server,
-            believed_time(event.watched_at, now),
-            _source(server, event, now),
-            poster,
-        )
+        source = replace(_source(server, event, now), begun_at=followed.begun_at)
+        watched_at = event.watched_at
+        if event.marked and event.saved is not None and event.saved.last_played:
+            watched_at = event.saved.last_played
+            source = replace(
+                source, dated=watched_at, may_be_local=event.saved.may_be_local
+            )
+        completion = Completion(server, believed_time(watched_at, now), source, poster)
         outcome, reason = await self.recorder.async_complete(
             watcher.account, event.titles, completion
         )
         return answer(outcome, reason, self.recorder.credited(watcher.account))
+
+    def _is_echo(
+        self, server: Server, event: MediaEvent, account: Account | Party | None
+    ) -> bool:
+        """Say whether an event tells of a mark that was made from here."""
+        return event.marked and self.following.echoes.is_echo(
+            server.entry.entry_id, account.id if account else None, event.titles
+        )
+
+    async def _async_complete_left(
+        self,
+        server: Server,
+        watcher: _Watcher,
+        event: MediaEvent,
+        left: Viewing,
+        now: datetime,
+    ) -> None:
+        """Record what a player has played to its end before it began something else.
+
+        Some never stop one thing before the next.
+        """
+        source = replace(_source(server, event, now), begun_at=left.begun_at)
+        completion = Completion(server, min(left.reported_at, now), source)
+        await self.recorder.async_complete(watcher.account, left.titles, completion)
 
     def _watcher(self, server: Server, event: MediaEvent) -> _Watcher:
         account = self.accounts.note(server.entry.entry_id, event.account)

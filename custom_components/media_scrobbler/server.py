@@ -47,6 +47,7 @@ from .storage.last_look import LastLook
 from .storage.library import Library
 from .storage.marked import Marked
 from .storage.outbox import Outbox
+from .storage.viewings import StoredViewings
 from .storage.webhook_log import WebhookLog
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Server:
         self.parse = PARSERS[self.type]
         self.log = WebhookLog(hass, entry.entry_id)
         self.last_look = LastLook(hass, entry.entry_id)
+        self.viewings = StoredViewings(hass, entry.entry_id)
         self.library = Library(hass, entry.entry_id)
         self.scanner = LibraryScanner(hass, self, listener)
         self.library_updates = LibraryUpdates(hass, self, listener)
@@ -466,6 +468,7 @@ class Server:
         Raises ConfigEntryNotReady or ConfigEntryAuthFailed if that cannot be done now.
         """
         await self.log.async_load()
+        await self.viewings.async_load()
         await self.last_look.async_load()
         await self.marked.async_load()
         self._trouble()
@@ -506,12 +509,17 @@ class Server:
         self.connection = None
 
     async def async_import_history(
-        self, viewer: Viewer | None, since: datetime | None
+        self,
+        viewer: Viewer | None,
+        since: datetime | None,
+        *,
+        begun_tracks: bool = False,
     ) -> Counter[Outcome]:
         """Record what the server knows to have been completed, of one viewer or of all.
 
-        Returns what became of it. Raises HomeAssistantError where the server cannot be
-        asked or fails half-way: what was recorded by then stays.
+        With `begun_tracks` also the music that it knows only to have been begun. Returns
+        what became of it. Raises HomeAssistantError where the server cannot be asked or
+        fails half-way: what was recorded by then stays.
         """
         if self.connection is None:
             raise HomeAssistantError(
@@ -519,7 +527,9 @@ class Server:
                 translation_key="not_signed_in",
                 translation_placeholders={"server": self.entry.title},
             )
-        return await self.connection.history.async_import(viewer, since)
+        return await self.connection.history.async_import(
+            viewer, since, begun_tracks=begun_tracks
+        )
 
     async def async_clear_library(self) -> int:
         """Forget the library until it is scanned again; returns how many items it had.
@@ -538,6 +548,7 @@ class Server:
         await async_leave(self._hass, self.type, self.entry)
         await self.log.async_remove()
         await self.last_look.async_remove()
+        await self.viewings.async_remove()
         await self.library.async_remove_files()
         await self.outbox.async_remove()
         await self.marked.async_remove()

@@ -27,6 +27,7 @@ from .service_call import (
     time_of,
 )
 
+ATTR_BEGUN_TRACKS = "begun_tracks"
 ATTR_SINCE = "since"
 
 _GET_WEBHOOK_LOG = vol.Schema(
@@ -34,7 +35,12 @@ _GET_WEBHOOK_LOG = vol.Schema(
 )
 _LIBRARY = vol.Schema(SERVER)
 _IMPORT_HISTORY = vol.Schema(
-    {**SERVER, **VIEWER, vol.Optional(ATTR_SINCE): cv.datetime}
+    {
+        **SERVER,
+        **VIEWER,
+        vol.Optional(ATTR_SINCE): cv.datetime,
+        vol.Optional(ATTR_BEGUN_TRACKS, default=False): cv.boolean,
+    }
 )
 
 
@@ -101,7 +107,9 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
     for server in servers:
         for viewer in viewers.found if viewers.are_named else (None,):
             try:
-                outcomes += await server.async_import_history(viewer, since)
+                outcomes += await server.async_import_history(
+                    viewer, since, begun_tracks=call.data[ATTR_BEGUN_TRACKS]
+                )
             except HomeAssistantError as err:
                 # The other servers are asked all the same.
                 failed = err

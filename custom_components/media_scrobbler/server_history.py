@@ -29,7 +29,7 @@ from .domain.media_server import (
 from .domain.outcome import Outcome
 from .domain.play import LAST_START, Certainty, Report, Source, SourceKind
 from .domain.rules import is_believable
-from .domain.title import PLAYABLE, MediaType, Title, combine, number_of
+from .domain.title import PLAYABLE, MediaType, Title, combine, number_of, same_title
 from .enrichment import is_complete
 from .library_pages import Pages
 from .storage.accounts import Account
@@ -185,7 +185,11 @@ class ServerHistory:
             for completion in some:
                 account = by_id.get(completion.account.id or "")
                 watched_at = self._time(completion.watched_at)
-                if account is None or not is_believable(watched_at, now):
+                if (
+                    account is None
+                    or not is_believable(watched_at, now)
+                    or self._was_no_play(account, completion, watched_at)
+                ):
                     useless += 1
                     continue
                 title = _completed(completion.title, server_id, known)
@@ -195,7 +199,7 @@ class ServerHistory:
                 report = Report(
                     title=title,
                     watched_at=min(watched_at, now),
-                    source=self._source(account, completion, kind, now),
+                    source=self._source(account, completion, watched_at, kind, now),
                     certainty=completion.certainty,
                 )
                 by_account.setdefault(account.id, []).append(report)
@@ -205,12 +209,17 @@ class ServerHistory:
         return [(by_id[key], reports) for key, reports in by_account.items()], useless
 
     async def async_import(
-        self, viewer: Viewer | None = None, since: datetime | None = None
+        self,
+        viewer: Viewer | None = None,
+        since: datetime | None = None,
+        *,
+        begun_tracks: bool = False,
     ) -> Counter[Outcome]:
         """Record all that the server knows, or what a viewer has watched, since a time.
 
-        Returns what became of it. Raises HomeAssistantError; what was recorded by then
-        stays.
+        Tracks of which the server knows only that they were begun are left out unless
+        `begun_tracks`, and so is what plays at this moment. Returns what became of it.
+        Raises HomeAssistantError; what was recorded by then stays.
         """
         async with self._importing:
             accounts = self._recorder.accounts_of(self._server, viewer)
@@ -221,7 +230,9 @@ class ServerHistory:
                 # Or every title would have to be asked for by itself.
                 await self._server.scanner.async_scan()
             try:
-                return await self._async_import_all(accounts, viewer, since)
+                return await self._async_import_all(
+                    accounts, viewer, since, begun_tracks=begun_tracks
+                )
             except MediaServerError as err:
                 connection = self._server.connection
                 if isinstance(err, SignInError) and connection is not None:
@@ -237,16 +248,21 @@ class ServerHistory:
         accounts: Collection[Account],
         viewer: Viewer | None,
         since: datetime | None,
+        *,
+        begun_tracks: bool,
     ) -> Counter[Outcome]:
         """Record page by page, and tell those whose histories have changed at the end."""
         outcomes: Counter[Outcome] = Counter()
         viewers: set[Viewer] = set()
+        ended = _Ended(self._client, begun_tracks=begun_tracks)
         try:
             with collected_by_hand:
                 async for page, useless in self._async_known_watched(accounts, since):
                     self._assert_clock_is_right()
                     outcomes[Outcome.IGNORED] += useless
-                    for account, reports in page:
+                    for account, found in page:
+                        reports = await ended.async_filter(found)
+                        outcomes[Outcome.IGNORED] += len(found) - len(reports)
                         credited = self._recorder.credited(account)
                         viewers.update((viewer,) if viewer else credited)
                         outcomes += await self._recorder.async_import(
@@ -295,8 +311,21 @@ class ServerHistory:
             watched_at - self._client.clock_error if self.clocks_agree else watched_at
         )
 
+    def _was_no_play(
+        self, account: Account, completion: Completion, begun_at: datetime
+    ) -> bool:
+        """Return whether webhooks have told of a playback that the server counts in vain."""
+        return completion.is_last_start and self._server.viewings.was_no_play(
+            account.id, completion.title, begun_at
+        )
+
     def _source(
-        self, account: Account, completion: Completion, kind: SourceKind, now: datetime
+        self,
+        account: Account,
+        completion: Completion,
+        watched_at: datetime,
+        kind: SourceKind,
+        now: datetime,
     ) -> Source:
         player = completion.player or Party()
         return Source(
@@ -310,6 +339,7 @@ class ServerHistory:
             account_id=account.id,
             player=player.name or player.id,
             player_id=player.id,
+            dated=watched_at if completion.is_last_start else None,
         )
 
     async def _async_known(self, page: Iterable[Completion]) -> dict[str, Title]:
@@ -326,6 +356,40 @@ class ServerHistory:
                 for items in (completion.title.items, completion.title.show_items)
                 if (item := items.get(server_id)) is not None
             }
+        )
+
+
+class _Ended:
+    """Tells what has ended from what a server knows to have been begun, for one import."""
+
+    def __init__(self, client: MediaServer, *, begun_tracks: bool) -> None:
+        """Take the server, and whether tracks count that may only have been begun."""
+        self._client = client
+        self._begun_tracks = begun_tracks
+        self._since = dt_util.utcnow()
+        self._playing: list[Title] | None = None
+
+    async def async_filter(self, reports: list[Report]) -> list[Report]:
+        """Return the reports without those of what plays; raises MediaServerError."""
+        if self._playing is None and any(
+            report.source.tells_start for report in reports
+        ):
+            playing = await self._client.async_now_playing()
+            self._playing = [each.title for each in playing]
+        return list(filter(self._has_ended, reports))
+
+    def _has_ended(self, report: Report) -> bool:
+        if not report.source.tells_start:
+            return True
+        if (
+            report.certainty is Certainty.BEGUN
+            and report.title.media_type is MediaType.TRACK
+            and not self._begun_tracks
+        ):
+            return False
+        # The webhook of what plays comes when it has ended.
+        return report.watched_at < self._since and not any(
+            same_title(each, report.title) for each in self._playing or ()
         )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from custom_components.media_scrobbler.domain.play import (
+    LAST_START,
     MAX_SOURCES,
     Play,
     Source,
@@ -22,6 +23,7 @@ from custom_components.media_scrobbler.domain.rules import (
     merge,
     refusal,
     retry_after,
+    viewing_gap,
     viewing_span,
     viewing_window,
 )
@@ -197,3 +199,130 @@ def test_clock_ahead(date: str | None, ahead: timedelta) -> None:
 def test_retry_after(header: str | None, seconds: float | None) -> None:
     """A server names seconds or a date, or nothing that can be understood."""
     assert retry_after(header, NOW) == seconds
+
+
+# What a server keeps of a viewing
+
+HOUR = timedelta(hours=1)
+FILM = replace(MOVIE, duration=2 * 60 * 60)
+STOP = Source(
+    kind=SourceKind.WEBHOOK,
+    at=NOW,
+    event="PlaybackStop",
+    server_id="s",
+    account="alice",
+    begun_at=NOW - 3 * HOUR,
+)
+MARK = Source(
+    kind=SourceKind.WEBHOOK,
+    at=NOW,
+    event="UserDataSaved",
+    server_id="s",
+    account="alice",
+    dated=NOW - 5 * HOUR,
+    may_be_local=True,
+)
+HISTORY = Source(
+    kind=SourceKind.SERVER_HISTORY,
+    at=NOW,
+    event=LAST_START,
+    server_id="s",
+    account="alice",
+)
+
+
+def of(source: Source, at: datetime = NOW) -> Play:
+    """Return a play that is known by one report."""
+    return Play(id="1", title=FILM, watched_at=at, sources=(source,))
+
+
+@pytest.mark.parametrize(
+    ("play", "source", "is_same"),
+    [
+        pytest.param(
+            of(STOP), replace(STOP, at=NOW + 5 * HOUR), True, id="stopped once more"
+        ),
+        pytest.param(
+            of(STOP),
+            replace(STOP, begun_at=NOW + HOUR, at=NOW + 5 * HOUR),
+            False,
+            id="begun again",
+        ),
+        pytest.param(
+            of(STOP), replace(MARK, dated=STOP.begun_at), True, id="marked, its start"
+        ),
+        pytest.param(
+            of(STOP),
+            replace(MARK, dated=STOP.begun_at, account="bob"),
+            False,
+            id="another account",
+        ),
+        pytest.param(
+            of(replace(MARK, dated=NOW - 2.9 * HOUR), NOW - 2.9 * HOUR),
+            STOP,
+            True,
+            id="marked as it began",
+        ),
+        pytest.param(
+            of(MARK, NOW), replace(MARK, at=NOW + 40 * HOUR), True, id="marked again"
+        ),
+        pytest.param(
+            of(MARK, NOW), replace(HISTORY, dated=MARK.dated), True, id="of history"
+        ),
+        pytest.param(
+            of(MARK, NOW - 5 * HOUR),
+            replace(HISTORY, dated=NOW - 0.5 * HOUR),
+            True,
+            id="local time",
+        ),
+        pytest.param(
+            of(replace(MARK, may_be_local=False), NOW - 5 * HOUR),
+            replace(HISTORY, dated=NOW - 0.5 * HOUR),
+            False,
+            id="no local time",
+        ),
+        pytest.param(
+            of(MARK, NOW - 5 * HOUR),
+            replace(HISTORY, dated=NOW - 0.51 * HOUR),
+            False,
+            id="no offset",
+        ),
+    ],
+)
+def test_dates_that_a_server_keeps(play: Play, source: Source, is_same: bool) -> None:
+    at = source.dated or source.at
+    gap = viewing_gap(play, FILM, at, source)
+    assert (gap is not None) == is_same
+    before, after = viewing_span(source, FILM.duration, FILM.duration)
+    if is_same:
+        assert -before <= play.watched_at - at <= after
+
+
+def test_local_time_is_set_right() -> None:
+    play = of(MARK, NOW - 5 * HOUR)
+    right = NOW - 7 * HOUR
+    merged = merge(play, FILM, right, replace(HISTORY, dated=right))
+    assert merged.watched_at == right
+    assert merged.sources == (replace(MARK, dated=right, may_be_local=False),)
+    # What a person has made of its time is not.
+    corrected = replace(play, watched_at=NOW - 6 * HOUR)
+    assert (
+        merge(corrected, FILM, right, replace(HISTORY, dated=right)).watched_at
+        == corrected.watched_at
+    )
+
+
+@pytest.mark.parametrize(
+    "source", [MARK, STOP, replace(HISTORY, dated=NOW - HOUR)], ids=str
+)
+def test_what_is_told_again_changes_nothing(source: Source) -> None:
+    play = of(source)
+    later = replace(source, at=NOW + 9 * HOUR)
+    assert merge(play, FILM, NOW - 9 * HOUR, later) == play
+
+
+def test_mark_changes_no_time_that_is_known() -> None:
+    mark = replace(MARK, dated=STOP.begun_at)
+    merged = merge(of(STOP), FILM, NOW - 3 * HOUR, mark)
+    assert merged.watched_at == NOW
+    assert merged.sources == (STOP, mark)

@@ -18,6 +18,7 @@ from custom_components.media_scrobbler.domain.media_server import (
     ServerFailureError,
     SignInError,
 )
+from custom_components.media_scrobbler.domain.play import Certainty
 from custom_components.media_scrobbler.domain.title import MediaType
 from custom_components.media_scrobbler.jellyfin import history as history_module
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
@@ -26,7 +27,7 @@ from ..signed_in import short
 from ..simulators.catalogue import LOW_WATER, SLOW_FERRY, THE_SALT_ROAD
 from ..simulators.jellyfin import JellyfinUser
 from ..simulators.jellyfin_server import JellyfinStandIn
-from ..simulators.jellyfin_version import JellyfinVersion
+from ..simulators.jellyfin_version import JELLYFIN_10_11, JellyfinVersion
 from ..simulators.library import Library
 from .someone import Someone, user_of, with_token
 
@@ -171,6 +172,75 @@ async def test_since(watched: JellyfinStandIn, key: JellyfinClient) -> None:
     assert len(await history_of(key, since=NOW - timedelta(hours=140))) >= 140
     assert watched.log.count_of("GET", "/Items") == 5
     assert await history_of(key, since=NOW) == []
+
+
+def answered(*items: dict[str, Any]) -> str:
+    """Return the answer of a server that lists these items."""
+    return json.dumps({"Items": list(items)})
+
+
+def seen(number: int, at: datetime, **data: Any) -> dict[str, Any]:
+    """Return a movie that was watched at a time, as the server describes it."""
+    return MOVIE | {
+        "Id": f"{number:032x}",
+        "Name": f"Tide {number}",
+        "UserData": {
+            "Played": True,
+            "PlayCount": 1,
+            "LastPlayedDate": at.isoformat().replace("+00:00", "Z"),
+            **data,
+        },
+    }
+
+
+async def test_an_older_item_among_newer_ones(
+    jellyfin: JellyfinStandIn, alice: Someone
+) -> None:
+    """The server sorts by another row of user data than the one that it answers."""
+    since = NOW - timedelta(days=1)
+    old, new = since - timedelta(days=3), since + timedelta(hours=3)
+    answer = answered(seen(1, old), seen(2, new), seen(3, old), seen(4, new))
+    with jellyfin.faults.answer(answer, path="/Items"):
+        completions = await history_of(alice.client, [ALICE.id], since)
+    assert [one.title.title for one in completions] == ["Tide 2", "Tide 4"]
+
+
+async def test_older_items_at_the_end_of_a_page(
+    jellyfin: JellyfinStandIn, alice: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next page is asked for unless all that this one ends with is older."""
+    monkeypatch.setattr(history_module, "LATEST_PAGE", 20)
+    since = NOW - timedelta(days=1)
+    old, new = since - timedelta(days=3), since + timedelta(hours=3)
+    first = [seen(number, new if number == 18 else old) for number in range(20)]
+    with (
+        jellyfin.faults.answer(answered(*first), path="/Items", times=1),
+        jellyfin.faults.answer(answered(seen(21, new)), path="/Items"),
+    ):
+        completions = await history_of(alice.client, [ALICE.id], since)
+    assert [one.title.title for one in completions] == ["Tide 18", "Tide 21"]
+
+    first = [seen(number, new if number < 18 else old) for number in range(20)]
+    asked = jellyfin.log.count_of("GET", "/Items")
+    with jellyfin.faults.answer(answered(*first), path="/Items"):
+        assert len(await history_of(alice.client, [ALICE.id], since)) == 18
+    assert jellyfin.log.count_of("GET", "/Items") == asked + 1
+
+
+async def test_the_count_of_one_of_several_versions(
+    jellyfin: JellyfinStandIn, alice: Someone, version: JellyfinVersion
+) -> None:
+    """It has the date of whichever version was begun last: that is no certain play."""
+    length = {"RunTimeTicks": 60 * 60 * 10_000_000}
+    one = seen(1, NOW) | length
+    several = seen(2, NOW) | length | {"MediaSourceCount": 2}
+    with jellyfin.faults.answer(answered(one, several), path="/Items"):
+        completions = await history_of(alice.client, [ALICE.id])
+    # Older servers forget that a title was seen while it is seen again.
+    of_several = Certainty.CERTAIN if version == JELLYFIN_10_11 else Certainty.IF_FIRST
+    assert [each.certainty for each in completions] == [Certainty.CERTAIN, of_several]
+    (request,) = jellyfin.log.of("GET", "/Items")
+    assert "MediaSourceCount" in (request.argument("fields") or "")
 
 
 async def test_nothing_new(

@@ -10,6 +10,7 @@ from custom_components.media_scrobbler.domain.fields import Fields, PayloadError
 from custom_components.media_scrobbler.domain.title import MediaType, Title
 from custom_components.media_scrobbler.jellyfin.items import (
     each_episode,
+    exact_time,
     media_type_of,
     plain_id,
     plain_text,
@@ -260,3 +261,31 @@ def test_stopped_complete(
 )
 def test_utc_time(text: str | None, expected: datetime | None) -> None:
     assert utc_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "2026-11-20T08:15:02.1234567Z",
+            datetime(2026, 11, 20, 8, 15, 2, 123456, UTC),
+            id="UTC",
+        ),
+        pytest.param(
+            "2026-11-20T09:15:02.1234567+01:00",
+            datetime(2026, 11, 20, 8, 15, 2, 123456, UTC),
+            id="ahead of UTC",
+        ),
+        pytest.param(
+            "2026-11-20T02:45:02-05:30",
+            datetime(2026, 11, 20, 8, 15, 2, 0, UTC),
+            id="behind UTC",
+        ),
+        pytest.param("0001-01-01T00:00:00+01:00", None, id="before there is a time"),
+        pytest.param("2026-11-20T08:15:02", None, id="no zone"),
+        pytest.param("2026-11-20T08:15:02+1:00", None, id="another form"),
+        pytest.param(None, None, id="missing"),
+    ],
+)
+def test_exact_time(text: str | None, expected: datetime | None) -> None:
+    assert exact_time(text) == expected

@@ -196,6 +196,45 @@ def test_completions(name: str) -> None:
     assert event.action is None
 
 
+@pytest.mark.parametrize("name", ["MarkPlayed", "item.markplayed"])
+def test_marked_with_a_date(name: str) -> None:
+    payload = nested(name, THE_SALT_ROAD)
+    payload["Item"]["UserData"] = {
+        "PlayCount": 1,
+        "Played": True,
+        "LastPlayedDate": "2023-03-04T21:10:00.0000000Z",
+    }
+
+    event = parse(payload)
+
+    assert event.completed
+    assert event.saved is not None
+    assert event.saved.may_be_local
+    assert event.saved.last_played == datetime(2023, 3, 4, 21, 10, tzinfo=UTC)
+
+
+def test_marked_by_the_server() -> None:
+    """Nobody has: the count of somebody's mark is 1 at least."""
+    payload = nested("MarkPlayed", THE_SALT_ROAD)
+    payload["Item"]["UserData"] = {"PlayCount": 0, "Played": True}
+
+    event = parse(payload)
+
+    assert event.ignored == "the server has marked another version by itself"
+    assert not event.completed
+
+
+def test_date_of_what_is_not_a_mark() -> None:
+    """Where anything plays, the date is when it was begun."""
+    payload = nested("Stop", THE_SALT_ROAD, position=NEARLY_OVER, played=True)
+    payload["Item"]["UserData"]["LastPlayedDate"] = "2026-11-20T18:15:00.0000000Z"
+
+    event = parse(payload)
+
+    assert event.completed
+    assert event.saved is None
+
+
 @pytest.mark.parametrize("name", ["MarkUnplayed", "item.markunplayed"])
 def test_unmarked(name: str) -> None:
     event = parse(nested(name, THE_SALT_ROAD))
@@ -410,7 +449,10 @@ def test_a_test_is_none_of_what_plays(name: str) -> None:
 
 
 def test_server_is_known_by_nothing() -> None:
-    assert parse({"Event": "system.notificationtest"}).server == Party()
+    for name in ("system.notificationtest", "system.webhooktest"):
+        event = parse({"Event": name})
+        assert event.server == Party()
+        assert event.server_event == "notification_test"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from custom_components.media_scrobbler.domain.event import (
     LibraryChange,
     MediaEvent,
     Party,
+    SavedData,
 )
 from custom_components.media_scrobbler.domain.fields import PayloadError
 from custom_components.media_scrobbler.domain.title import MediaType, Title
@@ -24,6 +25,7 @@ from ..simulators.catalogue import (
     THE_SALT_ROAD,
     TIDEWATER,
     Episode,
+    Movie,
     Season,
 )
 from ..simulators.jellyfin import (
@@ -109,6 +111,8 @@ def test_completed(title: Any, expected: Title) -> None:
         titles=(expected,),
         action=Action.STOP,
         position=270.0,
+        checked_in_at=NOW,
+        version=expected.items[JELLYFIN.id],
         completed=True,
         watched_at=NOW,
     )
@@ -207,9 +211,69 @@ def test_marked_by_hand() -> None:
     assert event.position is None
     assert event.titles == (MOVIE,)
     assert event.watched_at == NOW
+    assert event.saved is not None
+    assert event.saved.last_played == NOW
     assert event.action is None
     assert event.player is None
     assert event.account == Party(ALICE.id, "alice")
+
+
+def test_marked_with_a_date() -> None:
+    payload = sent(JellyfinEvent.USER_DATA_SAVED, THE_SALT_ROAD)
+    payload["LastPlayedDate"] = "2023-03-04T21:10:00.0000000Z"
+
+    event = parse(payload)
+
+    assert event.completed
+    assert event.saved is not None
+    assert event.saved.may_be_local
+    assert event.saved.last_played == datetime(2023, 3, 4, 21, 10, tzinfo=UTC)
+    assert event.watched_at == NOW
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"PlayCount": 0, "LastPlayedDate": None}, id="never played"),
+        pytest.param({"PlayCount": 0}, id="no count"),
+        pytest.param({"PlayCount": 2, "LastPlayedDate": None}, id="no date"),
+        pytest.param({"PlayCount": 2, "LastPlayedDate": ""}, id="empty date"),
+    ],
+)
+@pytest.mark.parametrize("title", [THE_SALT_ROAD, LOW_WATER])
+def test_marked_by_the_server(changes: dict[str, Any], title: Movie | Episode) -> None:
+    """Nobody has: somebody's mark has a count and a date."""
+    payload = sent(JellyfinEvent.USER_DATA_SAVED, title) | changes
+    if payload["LastPlayedDate"] is None:
+        del payload["LastPlayedDate"]
+
+    event = parse(payload)
+
+    assert event.ignored == "the server has marked another version by itself"
+    assert not event.completed
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"PlayCount": "1"}, id="count"),
+        pytest.param({"LastPlayedDate": "2026-11-20T20:15:02Z"}, id="date"),
+    ],
+)
+def test_marked_as_a_template_tells(told: dict[str, str]) -> None:
+    """It leaves out what it likes: what it does not tell is not missing."""
+    event = parse(
+        {
+            "NotificationType": "UserDataSaved",
+            "SaveReason": "TogglePlayed",
+            "Played": "True",
+            "ItemType": "Movie",
+            **told,
+        }
+    )
+
+    assert event.completed
 
 
 def test_unmarked_by_hand() -> None:
@@ -409,6 +473,7 @@ def test_as_a_template_writes_it() -> None:
         ),
         completed=True,
         marked=True,
+        saved=SavedData(item="2c0d61a793f1a78957bccedd56eea531", played=True),
     )
 
 

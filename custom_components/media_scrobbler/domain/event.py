@@ -61,6 +61,21 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedData:
+    """What a server keeps of an item for an account; `item` is the server's id of it.
+
+    `last_played` is when it was last begun, or the date that it was marked with: in UTC as
+    the server says. It may be a local time where `may_be_local`.
+    """
+
+    item: str | None = None
+    played: bool | None = None
+    play_count: int | None = None
+    last_played: datetime | None = None
+    may_be_local: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaEvent:
     """One webhook.
 
@@ -77,10 +92,16 @@ class MediaEvent:
     titles: tuple[Title, ...] = ()
     action: Action | None = None
     position: float | None = None
+    checked_in_at: datetime | None = None
+    """When the player has last reported anything, by the server's clock; in UTC."""
+    version: str | None = None
+    """The server's id of the version of the title that plays."""
     completed: bool = False
     marked: bool = False
     """Whether it was completed by a mark, not by playing it."""
     watched_at: datetime | None = None
+    saved: SavedData | None = None
+    """What the server has saved of an item for the account, where it tells that."""
     rating: RatingChange | None = None
     library: LibraryChange | None = None
     server_event: str | None = None

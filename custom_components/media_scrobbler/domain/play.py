@@ -27,7 +27,9 @@ class Source:
     """One report of a play. `server_id` is the config entry's id, `at` is in UTC.
 
     `account` is the name of the account then, or its id where it had none. `event` is what
-    a webhook calls it, or LAST_START.
+    a webhook calls it, or LAST_START. `begun_at` is when a playback was begun that has been
+    followed since, `dated` the date that a mark was given or that a server's history has;
+    both in UTC as the server says.
     """
 
     kind: SourceKind
@@ -40,6 +42,10 @@ class Source:
     account_id: str | None = None
     player: str | None = None
     player_id: str | None = None
+    begun_at: datetime | None = None
+    dated: datetime | None = None
+    may_be_local: bool = False
+    """Whether the date of a mark may be a local time that the server takes for UTC."""
 
     @property
     def is_of_history(self) -> bool:
@@ -50,6 +56,11 @@ class Source:
     def tells_start(self) -> bool:
         """Return whether the time it gives is that of the beginning."""
         return self.is_of_history and self.event == LAST_START
+
+    @property
+    def is_mark(self) -> bool:
+        """Return whether it was a mark with a date, which may be that of the beginning."""
+        return self.kind is SourceKind.WEBHOOK and self.dated is not None
 
     def is_of_account(self, other: Source) -> bool:
         """Return whether both are about the same account of the same server."""

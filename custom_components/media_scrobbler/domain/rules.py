@@ -27,6 +27,14 @@ LONGEST_PAUSE = timedelta(days=30)
 Who marks by hand what was left half-way through completes it without beginning it again.
 """
 
+SAME_START = timedelta(seconds=10)
+"""How far the beginning of a playback may be from the date that the server keeps of it."""
+
+LARGEST_OFFSET = timedelta(hours=14)
+"""How far a local time may be from UTC."""
+
+_OFFSET_STEP = timedelta(minutes=15)
+
 LATEST_CLOCK_AHEAD = timedelta(minutes=5)
 """How far a server's clock may be ahead of ours before its times are not believed."""
 
@@ -68,7 +76,12 @@ def viewing_span(
     window = viewing_window(first, second, media_type)
     length = _length(first, second, media_type)
     if source.tells_start:
-        return window, length + window + LONGEST_PAUSE
+        offset = LARGEST_OFFSET if source.dated else timedelta()
+        return max(window, offset), length + window + LONGEST_PAUSE
+    if source.is_mark:
+        return length + window + LONGEST_PAUSE, length + window + LONGEST_PAUSE
+    if source.begun_at is not None:
+        length = max(length, source.at - source.begun_at)
     return length + window, window
 
 
@@ -78,10 +91,16 @@ def viewing_gap(
     """Return how far a report is from the play whose viewing it is of; None if it is of another.
 
     A beginning and an end are of one viewing when there is about the run time between them.
+    The dates by which a server knows a viewing of the account decide where there are any.
     """
+    if (apart := _apart_by_date(play, source)) is not None:
+        return apart
     of_title = play.title.duration, title.duration, title.media_type
     if play.tells_start == source.tells_start:
         gap = abs(play.watched_at - watched_at)
+        if _may_tell_start(play, source):
+            took = play.watched_at - watched_at
+            gap = min(gap, max(-took, took - _length(*of_title), timedelta()))
     else:
         begun, ended = play.watched_at, watched_at
         if source.tells_start:
@@ -98,6 +117,61 @@ def viewing_gap(
     return gap if gap <= viewing_window(*of_title) else None
 
 
+def _apart_by_date(play: Play, source: Source) -> timedelta | None:
+    """Return how far a report is from a play of its account, by what a server keeps of both.
+
+    Of a playback it keeps when that was begun, until it is begun again; of a mark its date,
+    or when what is marked was begun. None where that does not tell.
+    """
+    apart = None
+    for known in play.sources:
+        if not known.is_of_account(source):
+            continue
+        if _are_of_one_viewing(known, source):
+            return timedelta()
+        if source.tells_start and is_local_time_of(known, source.dated):
+            apart = SAME_START
+    return apart
+
+
+def _are_of_one_viewing(one: Source, other: Source) -> bool:
+    """Say whether two reports of an account are, by dates that its server keeps."""
+    if one.begun_at is not None and other.begun_at is not None:
+        return abs(one.begun_at - other.begun_at) <= SAME_START
+    spans = _kept_span(one), _kept_span(other)
+    if spans[0] is None or spans[1] is None:
+        return False
+    first, second = sorted((spans[0], spans[1]))
+    return second[0] - first[1] <= SAME_START
+
+
+def _kept_span(source: Source) -> tuple[datetime, datetime] | None:
+    """Return from when to when a viewing went on that a report with a date is of."""
+    if source.begun_at is not None:
+        return source.begun_at, max(source.begun_at, source.at)
+    return (source.dated, source.dated) if source.dated is not None else None
+
+
+def is_local_time_of(mark: Source, date: datetime | None) -> bool:
+    """Say whether a mark may be dated with the local time of a date, to the second."""
+    if date is None or mark.dated is None or not mark.may_be_local or date.microsecond:
+        return False
+    offset = abs(mark.dated - date)
+    return timedelta() < offset <= LARGEST_OFFSET and not offset % _OFFSET_STEP
+
+
+def _may_tell_start(play: Play, source: Source) -> bool:
+    """Say whether a mark may be dated with the beginning of a play of its account.
+
+    Marked without a date, an item keeps the one of its last playback. Where a playback was
+    followed that is known better.
+    """
+    return source.is_mark and any(
+        known.is_of_account(source) and known.begun_at is None and known.dated is None
+        for known in play.sources
+    )
+
+
 def _length(first: int | None, second: int | None, media_type: MediaType) -> timedelta:
     if duration := first or second:
         return timedelta(seconds=duration)
@@ -112,10 +186,17 @@ def merge(play: Play, title: Title, watched_at: datetime, source: Source) -> Pla
     of the end is better than that of the beginning.
 
     What a server's history says a second time, or of the beginning of what is known to have
-    ended, changes nothing.
+    ended, changes nothing, unless it sets the local time of a mark right. Neither does a
+    mark or an end of a playback that is told once more. A mark may be dated with the
+    beginning: it changes no time that is known.
     """
     title = combine(play.title, title)
+    if any(_repeats(known, source) for known in play.sources):
+        return replace(play, title=title)
     if source.is_of_history:
+        for known in play.sources:
+            if known.is_of_account(source) and is_local_time_of(known, source.dated):
+                return set_right(play, known, source.dated)
         if any(
             known.is_of_history and known.is_of_account(source)
             for known in play.sources
@@ -129,7 +210,11 @@ def merge(play: Play, title: Title, watched_at: datetime, source: Source) -> Pla
             known.kind is SourceKind.WEBHOOK and known.server_id == source.server_id
             for known in play.sources
         )
-    best = watched_at if knows_better else min(play.watched_at, watched_at)
+    best = min(play.watched_at, watched_at)
+    if knows_better:
+        best = watched_at
+    elif source.is_mark:
+        best = play.watched_at
     sources = play.sources
     if source not in sources:
         if source.is_of_history:
@@ -138,6 +223,35 @@ def merge(play: Play, title: Title, watched_at: datetime, source: Source) -> Pla
         if len(sources) < MAX_SOURCES:
             sources = (*sources, source)
     return replace(play, title=title, watched_at=best, sources=sources)
+
+
+def _repeats(known: Source, source: Source) -> bool:
+    """Say whether a webhook tells of a viewing what one of its account has told before."""
+    if known.event != source.event or not known.is_of_account(source):
+        return False
+    return any(
+        one is not None and other is not None and abs(one - other) <= SAME_START
+        for one, other in (
+            (known.begun_at, source.begun_at),
+            (known.dated, source.dated),
+        )
+    )
+
+
+def set_right(play: Play, mark: Source, date: datetime | None) -> Play:
+    """Return a play with the date (UTC) of a mark of it set right.
+
+    Its time as well, if it is by that mark.
+    """
+    is_by_mark = (
+        mark.dated is not None and believed_time(mark.dated, mark.at) == play.watched_at
+    )
+    right = replace(mark, dated=date, may_be_local=False)
+    return replace(
+        play,
+        watched_at=believed_time(date, mark.at) if is_by_mark else play.watched_at,
+        sources=tuple(right if known == mark else known for known in play.sources),
+    )
 
 
 def refusal(title: Title, media_types: Collection[str]) -> str | None:

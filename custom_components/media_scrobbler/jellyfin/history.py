@@ -95,12 +95,13 @@ async def _async_history_of(
 ) -> AsyncIterator[list[Completion]]:
     since = asked.since
     limit = PAGE if since is None else LATEST_PAGE
+    overlap = round(limit * OVERLAP)
     params = {
         "userId": asked.account.id or "",
         "recursive": "true",
         "isPlayed": "true",
         "includeItemTypes": "Movie,Episode,Audio",
-        "fields": "ProviderIds",
+        "fields": "ProviderIds,MediaSourceCount",
         "sortBy": "DatePlayed,SortName",
         "sortOrder": "Descending",
         "limit": str(limit),
@@ -112,19 +113,25 @@ async def _async_history_of(
     before: set[str] = set()
 
     def read(answer: Fields) -> tuple[list[Completion], bool]:
-        """Return what is new, and whether there may be more of it."""
+        """Return what is new, and whether there may be more of it.
+
+        An item may have several rows of user data: the server sorts by one of them and
+        answers another, so that older items stand among newer ones. A page is read to its
+        end, and the next one is asked for unless all that ends this one is older.
+        """
         nonlocal before
         completions: list[Completion] = []
         items = raw_items(answer)
         known, before = before, set(filter(None, map(_id_of, items)))
-        for item in items:
-            if _id_of(item) in known:
-                continue
+        has_new_end = False
+        for number, item in enumerate(items):
             found = _completions(item, asked)
             if found and since is not None and found[0].watched_at < since:
-                return completions, False
-            completions.extend(found)
-        return completions, len(items) >= limit
+                continue
+            has_new_end = has_new_end or number >= limit - max(overlap, 1)
+            if _id_of(item) not in known:
+                completions.extend(found)
+        return completions, has_new_end
 
     start, more = 0, True
     while more:
@@ -133,7 +140,7 @@ async def _async_history_of(
         )
         if completions:
             yield completions
-        start += limit - round(limit * OVERLAP)
+        start += limit - overlap
 
 
 def _id_of(item: Any) -> str | None:
@@ -183,4 +190,9 @@ def _certainty(item: Fields, title: Title, *, forgets: bool) -> Certainty:
     if data.integer("PlaybackPositionTicks"):
         # It was seen before, and is half-way through again.
         return Certainty.BEGUN
-    return Certainty.CERTAIN if data.integer("PlayCount") == 1 else Certainty.IF_FIRST
+    # An item that stands for several versions has the latest date of all of them, and
+    # its own count.
+    has_versions = (item.integer("MediaSourceCount") or 1) > 1
+    if data.integer("PlayCount") == 1 and not has_versions:
+        return Certainty.CERTAIN
+    return Certainty.IF_FIRST

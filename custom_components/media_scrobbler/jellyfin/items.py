@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 import re
 
+from ..domain.event import SavedData
 from ..domain.fields import Fields
 from ..domain.ids import external_id, is_item_id
 from ..domain.title import Ids, MediaType, Title
@@ -17,11 +18,18 @@ MinResumeDurationSeconds)."""
 SHORT_ITEM_SHARE = 0.5
 """The share of a short item that has to have been played to count."""
 
+MARKED_BY_SERVER = "the server has marked another version by itself"
+"""Why the mark of a version that nobody has made does not count."""
+
 COMPLETED_SHARE = 0.9
 """The share of an item after which it is complete, where the sender does not tell: the
 servers' own default."""
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+
+_YEARS = range(1900, 2200)
 
 _MAX_EPISODES = 50
 """More episodes than this in one file are a mistake in the numbers."""
@@ -108,14 +116,40 @@ def utc_time(text: str | None) -> datetime | None:
     A time that is not in this form reads as None: when something was watched is then
     when we heard of it.
     """
+    return exact_time(text) if text is not None and text.endswith("Z") else None
+
+
+def exact_time(text: str | None) -> datetime | None:
+    """Read a time as `utc_time` does, or one that tells its offset from UTC."""
     if text is None or not (match := _TIME.fullmatch(text)):
         return None
     try:
-        return datetime.fromisoformat(match[1] + (match[2] or "")[:7]).replace(
-            tzinfo=UTC
-        )
-    except ValueError:
+        return datetime.fromisoformat(
+            match[1] + (match[2] or "")[:7] + match[3]
+        ).astimezone(UTC)
+    except OverflowError, ValueError:
         return None
+
+
+def saved_data(data: Fields, item: str | None) -> SavedData:
+    """Return what a server says that it has saved of an item.
+
+    Of a local time without a fraction of a second, the webhook plugin says that it is UTC.
+    A year that nobody has watched anything in is that of no date.
+    """
+    text = data.text("LastPlayedDate")
+    at = exact_time(text)
+    if at is not None and at.year not in _YEARS:
+        at = None
+    return SavedData(
+        item=item,
+        played=data.flag("Played"),
+        play_count=data.integer("PlayCount"),
+        last_played=at,
+        may_be_local=at is not None
+        and at.microsecond == 0
+        and (text or "").endswith("Z"),
+    )
 
 
 def each_episode(title: Title, last: int | None) -> tuple[Title, ...]:

@@ -6,14 +6,16 @@ for the events.
 
 from typing import Any
 
-from ..domain.event import Action, LibraryChange, MediaEvent, Party
+from ..domain.event import Action, LibraryChange, MediaEvent, Party, SavedData
 from ..domain.fields import Fields, PayloadError
 from .dto import item_title
 from .items import (
     COMPLETED_SHARE,
+    MARKED_BY_SERVER,
     TICKS_PER_SECOND,
     each_episode,
     plain_id,
+    saved_data,
     stopped_complete,
     utc_time,
 )
@@ -86,6 +88,15 @@ def parse(fields: Fields) -> MediaEvent:
     if name in _LIBRARY:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
 
+    saved = _saved(item) if name in _MARKS else None
+    if saved is not None and saved.play_count == 0:
+        return MediaEvent(
+            **common | {"routine": True},
+            titles=(title,),
+            marked=True,
+            ignored=MARKED_BY_SERVER,
+        )
+
     action = _ACTIONS.get(name)
     playback = fields.object("PlaybackInfo")
     state = session.object("PlayState") if session is not None else None
@@ -103,11 +114,24 @@ def parse(fields: Fields) -> MediaEvent:
         titles=each_episode(title, item.integer("IndexNumberEnd")),
         action=action,
         position=position,
+        version=plain_id(state, "MediaSourceId") if state is not None else None,
         completed=completed,
         marked=name in _MARKS,
         # Emby's; in UTC as its Z says.
         watched_at=utc_time(fields.text("Date")),
+        saved=saved,
     )
+
+
+def _saved(item: Fields) -> SavedData | None:
+    """Return what the server has saved of an item that was marked.
+
+    None where it tells how that was before, or nothing.
+    """
+    user_data = item.object("UserData")
+    if user_data is None or not user_data.flag("Played"):
+        return None
+    return saved_data(user_data, plain_id(item, "Id"))
 
 
 def _stop_completes(

@@ -11,6 +11,7 @@ from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
 from . import nested
 from .items import (
+    MARKED_BY_SERVER,
     TICKS_PER_SECOND,
     each_episode,
     item_id,
@@ -18,6 +19,7 @@ from .items import (
     plain_id,
     plain_text,
     provider_ids,
+    saved_data,
     stopped_complete,
     utc_time,
 )
@@ -107,16 +109,16 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         common |= {"routine": True, "automated": bool(fields.flag("IsAutomated"))}
     if name == "UserDataSaved":
         reason = fields.text("SaveReason")
+        common["saved"] = saved = saved_data(fields, plain_id(fields, "ItemId"))
         if reason != "TogglePlayed":
             return MediaEvent(
                 **common,
                 routine=True,
                 ignored="only items marked by hand count among saved user data",
             )
-        played = fields.flag("Played")
-        if played is None:
+        if saved.played is None:
             raise PayloadError("the payload does not say Played")
-        if not played:
+        if not saved.played:
             return MediaEvent(
                 **common, ignored="marked as unwatched; history keeps plays"
             )
@@ -134,6 +136,14 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
     title = _title(fields, media_type, server)
     if name in _LIBRARY:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
+    if name == "UserDataSaved" and _is_of_server(fields):
+        return MediaEvent(
+            **common,
+            titles=(title,),
+            marked=True,
+            routine=True,
+            ignored=MARKED_BY_SERVER,
+        )
 
     action = _ACTIONS.get(name)
     # What is saved as user data is where to go on, not where anything plays.
@@ -156,10 +166,26 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         titles=each_episode(title, fields.integer("EpisodeNumberEnd")),
         action=action,
         position=position,
+        checked_in_at=utc_time(fields.text("LastPlaybackCheckIn")),
+        version=plain_id(fields, "MediaSourceId"),
         completed=completed,
         marked=name == "UserDataSaved",
         watched_at=utc_time(fields.text("UtcTimestamp")),
     )
+
+
+def _is_of_server(fields: Fields) -> bool:
+    """Say whether nobody has made a mark but the server, of another version.
+
+    Jellyfin 12.0 marks the other versions of what is marked or, having been seen before,
+    is played. A mark that somebody makes leaves a play count of 1 or more and a date. A
+    template may leave either out, and knows nothing then.
+    """
+    count = fields.integer("PlayCount")
+    if count is None:
+        return False
+    has_all_properties = "Favorite" in fields
+    return count == 0 or (has_all_properties and not fields.text("LastPlayedDate"))
 
 
 def _account(fields: Fields) -> Party | None:

@@ -37,6 +37,7 @@ _SOURCE_KEYS = (
     "player",
     "player_id",
 )
+_SOURCE_TIMES = ("begun_at", "dated")
 
 
 def title_to_dict(title: Title) -> dict[str, Any]:
@@ -112,10 +113,18 @@ def time_from_text(text: str) -> datetime:
 
 
 def _source_to_dict(source: Source) -> dict[str, Any]:
-    stored = {"kind": source.kind.value, "at": source.at.isoformat()}
+    stored: dict[str, Any] = {
+        "kind": source.kind.value,
+        "at": source.at.isoformat(),
+    }
     for key in _SOURCE_KEYS:
         if (value := getattr(source, key)) is not None:
             stored[key] = value
+    for key in _SOURCE_TIMES:
+        if (time := getattr(source, key)) is not None:
+            stored[key] = time.isoformat()
+    if source.may_be_local:
+        stored["may_be_local"] = True
     return stored
 
 
@@ -124,6 +133,12 @@ def _source_from_dict(stored: Mapping[str, Any]) -> Source:
     for key, value in known.items():
         if not isinstance(value, str):
             raise TypeError(f"{key} is {value!r}")
+    times = {key: time_from_text(stored[key]) for key in _SOURCE_TIMES if key in stored}
     return Source(
-        kind=SourceKind(stored["kind"]), at=time_from_text(stored["at"]), **known
+        kind=SourceKind(stored["kind"]),
+        at=time_from_text(stored["at"]),
+        may_be_local=stored.get("may_be_local") is True,
+        begun_at=times.get("begun_at"),
+        dated=times.get("dated"),
+        **known,
     )
