@@ -670,6 +670,45 @@ async def test_there_is_an_end_to_what_waits(
     assert len(await plays_of(hass, carol)) == 2
 
 
+@pytest.mark.parametrize("after_restart", [False, True])
+async def test_invented_accounts_keep_nobody_out(
+    hass: HomeAssistant,
+    plex: Plex,
+    restart: Restart,
+    monkeypatch: pytest.MonkeyPatch,
+    after_restart: bool,
+) -> None:
+    """Who is linked or has something waiting stays; whoever else came first makes room."""
+    monkeypatch.setattr(accounts, "MAX_ACCOUNTS", 5)
+    alice = await add_viewer(hass, "Alice", [await plex.introduce(ALICE_AT_PLEX)])
+    assert await scrobble(plex, THE_SALT_ROAD, BOB_AT_PLEX) == "held"
+
+    async def invent(plex: Plex, *names: str) -> None:
+        for name in names:
+            account = PlexAccount.guest(name)
+            await plex.report(PlexEvent.PLAY, LOW_WATER, account)
+
+    await invent(plex, *(f"invented {number}" for number in range(10)))
+    if after_restart:
+        hass, client = await restart()
+        plex = replace(plex, client=client)
+    await invent(plex, *(f"further {number}" for number in range(10)))
+
+    assert await scrobble(plex, LOW_WATER, CAROL_AT_PLEX) == "held"
+    await invent(plex, "one more")
+    assert await scrobble(plex, LOW_WATER) == "recorded"
+    known = {account.name for account in hass.data[DATA_SCROBBLER].accounts}
+    assert known == {"alice", "bob", "carol", "further 9", "one more"}
+    offered = {
+        flow["context"]["unique_id"]
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    }
+    assert len(offered) == 4
+    bob = await add_viewer(hass, "Bob", [plex.key(BOB_AT_PLEX)])
+    assert await titles_of(hass, bob) == ["The Salt Road"]
+    assert len(await plays_of(hass, alice)) == 1
+
+
 async def test_titles_of_which_too_little_is_known(
     hass: HomeAssistant, plex: Plex, alice: ConfigEntry[Any]
 ) -> None:

@@ -6,11 +6,14 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import batched, chain
+from pathlib import Path
 
 from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.storage import STORAGE_DIR
 
+from .const import DOMAIN
 from .domain.play import Play, Report, Source
 from .domain.title import Title
 from .storage.accounts import Account, Accounts
@@ -45,6 +48,7 @@ class Inbox:
         self._accounts = accounts
         self._on_trouble = on_trouble
         self.histories: dict[str, History] = {}
+        self._slugs: frozenset[str] = frozenset()
         self._moving = asyncio.Lock()
 
     @property
@@ -60,6 +64,19 @@ class Inbox:
                 history.unreadable.items() for history in self.histories.values()
             )
         )
+
+    async def async_load(self) -> None:
+        """Find out for which accounts there are files."""
+        self._slugs = await self._hass.async_add_executor_job(self._slugs_on_disk)
+
+    def _slugs_on_disk(self) -> frozenset[str]:
+        folder = Path(self._hass.config.path(STORAGE_DIR))
+        files = folder.glob(f"{DOMAIN}.inbox.*.*") if folder.is_dir() else ()
+        return frozenset(path.name.split(".")[2] for path in files)
+
+    def may_hold(self, account: Account) -> bool:
+        """Return whether plays of an account may wait."""
+        return account.key in self.histories or account.slug in self._slugs
 
     def _history(self, account: Account) -> History:
         if (history := self.histories.get(account.key)) is None:
@@ -78,6 +95,7 @@ class Inbox:
         does.
         """
         history = self._history(account)
+        self._accounts.keep(account)
         await history.async_load()
         if len(history.index) >= MAX_HELD:
             raise InboxFullError

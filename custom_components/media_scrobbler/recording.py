@@ -51,13 +51,23 @@ class Recorder:
         hass: HomeAssistant,
         servers: Mapping[str, Server],
         on_active: Callable[[Account], None],
+        on_forgotten: Callable[[Account], None],
     ) -> None:
-        """Take the servers, by entry id, and whom to tell of accounts that watch."""
+        """Take the servers, by entry id, and whom to tell of accounts.
+
+        `on_active` hears of those that watch, `on_forgotten` of those that are no more.
+        """
         self._hass = hass
         self._servers = servers
         self._on_active = on_active
-        self.accounts = Accounts(hass, on_trouble=self._trouble)
+        self.accounts = Accounts(
+            hass,
+            on_trouble=self._trouble,
+            is_needed=self._is_needed,
+            on_forgotten=on_forgotten,
+        )
         self.inbox = Inbox(hass, self.accounts, self._trouble)
+        self._viewers: Mapping[str, Viewer] = {}
         self._links: dict[str, tuple[Viewer, ...]] = {}
         self._credited: dict[str, tuple[Viewer, ...]] = {}
         self.ignored: set[str] = set()
@@ -65,12 +75,14 @@ class Recorder:
 
     async def async_load(self) -> None:
         """Read which accounts are known."""
+        await self.inbox.async_load()
         await self.accounts.async_load()
         self._trouble()
 
     @callback
     def link(self, viewers: Mapping[str, Viewer]) -> set[str]:
         """Take who there is, by entry id; returns the accounts that are newly linked."""
+        self._viewers = viewers
         links: dict[str, list[Viewer]] = {}
         for viewer in viewers.values():
             for key in viewer.accounts:
@@ -98,6 +110,14 @@ class Recorder:
     def is_linked(self, key: str) -> bool:
         """Return whether somebody watches with an account, by its key."""
         return key in self._links
+
+    def _is_needed(self, account: Account) -> bool:
+        """Return whether it would be missed if nothing were known of an account."""
+        return (
+            account.key in self._links
+            or self.inbox.may_hold(account)
+            or any(viewer.follows(account.key) for viewer in self._viewers.values())
+        )
 
     def linked_to(self, account: Account | None) -> tuple[Viewer, ...]:
         """Return who watches with an account."""

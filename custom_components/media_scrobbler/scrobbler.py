@@ -94,7 +94,12 @@ class Scrobbler:
         self.viewers: dict[str, Viewer] = {}
         # With those that have been disabled while something of theirs was not written.
         self._known_viewers: dict[str, Viewer] = {}
-        self.recorder = Recorder(hass, self.servers, self._discover)
+        self.recorder = Recorder(
+            hass,
+            self.servers,
+            self._discover,
+            lambda account: self._end_discovery(account.key),
+        )
         self.accounts = self.recorder.accounts
         self._discovered: set[str] = set()
         self.watchlists = Watchlists(hass, self.servers, self.viewers)

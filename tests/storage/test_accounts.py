@@ -6,6 +6,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.storage import accounts as module
 from custom_components.media_scrobbler.storage.accounts import (
     ANONYMOUS,
     MAX_ACCOUNTS,
@@ -184,3 +185,25 @@ async def test_nothing_is_left_of_nobody(
 
     await accounts.async_saved()
     assert disk.names() == []
+
+
+async def test_those_that_their_server_has_do_not_make_room(
+    hass: HomeAssistant, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_ACCOUNTS", 3)
+    forgotten: list[str] = []
+    accounts = Accounts(
+        hass,
+        is_needed=lambda account: account.id == "1",
+        on_forgotten=lambda account: forgotten.append(account.id),
+    )
+    noted(accounts, Party("1"), Party("2"), Party("3"))
+    # The server has the second, and more than there is room for.
+    for known in ("2", "4", "5"):
+        assert accounts.note("s", Party(known), active=False) is not None
+
+    assert noted(accounts, Party("6"), Party("7")) == ["6", "7"]
+    assert forgotten == ["3", "6"]
+    assert [account.id for account in accounts] == ["1", "2", "4", "5", "7"]
+    accounts.keep(Account("s", "6", "frank", active=True))
+    assert accounts.get("s:6") is not None

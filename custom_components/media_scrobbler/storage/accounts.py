@@ -16,7 +16,8 @@ VERSION = 1
 MINOR_VERSION = 2
 
 MAX_ACCOUNTS = 500
-"""Accounts remembered per server; further ones are not recorded."""
+"""Accounts remembered per server, apart from those that it has itself. Whoever knows the URL
+can invent any number: those of which nothing is to be kept make room for others."""
 
 ANONYMOUS = "anonymous"
 """The account id for events that do not tell, or contradict themselves, who watched."""
@@ -55,8 +56,18 @@ class Accounts:
         *,
         migrate: Migration | None = None,
         on_trouble: Callable[[], None] = lambda: None,
+        is_needed: Callable[[Account], bool] = lambda _: True,
+        on_forgotten: Callable[[Account], None] = lambda _: None,
     ) -> None:
-        """Start empty; `on_trouble` is called whenever `failing` has changed."""
+        """Start empty.
+
+        `on_trouble` is called whenever `failing` has changed. `is_needed` says whether
+        anything depends on an account, `on_forgotten` hears of one that had to make room.
+        """
+        self._is_needed = is_needed
+        self._on_forgotten = on_forgotten
+        # Those that their servers have said to have since the start.
+        self._listed: set[str] = set()
         self._store = ContinuedStore(
             hass,
             "accounts",
@@ -111,8 +122,8 @@ class Accounts:
         """Return the account that an event or a server names, remembering what is new.
 
         An account is known by its id, by its name alone only where no id is given. A name
-        that two accounts share identifies neither.
-        Returns None when a server has more accounts than can be.
+        that two accounts share identifies neither. One that is not `active` is one that
+        the server has. Returns None for a further account where there are too many.
         """
         party = party or Party(ANONYMOUS)
         known = self._accounts.setdefault(server_id, {})
@@ -129,14 +140,37 @@ class Accounts:
             if namesakes:
                 account, party = namesakes[0], Party()
         if account is None:
-            if len(known) >= MAX_ACCOUNTS:
+            if active and len(known) >= MAX_ACCOUNTS and not self._make_room(known):
                 return None
             account_id = party.id or f"name:{party.name}"
-            return self._put(Account(server_id, account_id, party.name, active))
+            account = Account(server_id, account_id, party.name, active)
+            self._put(account)
+        if not active:
+            self._listed.add(account.key)
         name = party.name or account.name
         if name == account.name and (account.active or not active):
             return account
         return self._put(replace(account, name=name, active=account.active or active))
+
+    def _make_room(self, known: dict[str, Account]) -> bool:
+        """Forget the account that was noted first of those that are not needed."""
+        for account in known.values():
+            if (
+                account.active
+                and account.key not in self._listed
+                and not self._is_needed(account)
+            ):
+                del known[account.id]
+                self._on_forgotten(account)
+                return True
+        return False
+
+    @callback
+    def keep(self, account: Account) -> None:
+        """Have an account that is needed now, even if it had to make room meanwhile."""
+        known = self._accounts.setdefault(account.server_id, {})
+        if account.id not in known:
+            self._put(account)
 
     @callback
     def forget(self, server_id: str) -> None:
