@@ -62,7 +62,7 @@ from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
 from .storage.common import Disk
 from .texts import text
-from .wanted import add as want
+from .wanted import add as want, failing
 
 PAGE = 10
 OWN = ("movies", "shows", "episodes")
@@ -502,6 +502,21 @@ async def test_removing_the_server(
         await scanning
     await hass.async_block_till_done()
     assert files_of(hass, entry) == {}
+
+
+async def test_cancelling_for_an_import(
+    hass: HomeAssistant, entry: ConfigEntry[Any], pages: Pages
+) -> None:
+    """Who imports is told what became of the import."""
+    gate = pages.hold_back(1)
+    importing = hass.async_create_task(
+        call(hass, "import_history", server=entry.entry_id)
+    )
+    await gate.reached()
+    await press(hass, entry, "cancel_scan")
+    with failing("import_cancelled", server=entry.title):
+        await importing
+    gate.open()
 
 
 async def test_cancelling_too_late(

@@ -32,6 +32,7 @@ from .domain.rules import is_believable
 from .domain.title import PLAYABLE, MediaType, Title, combine, number_of, same_title
 from .enrichment import is_complete
 from .library_pages import Pages
+from .library_scan import ScanCancelledError
 from .storage.accounts import Account
 from .storage.last_look import Earlier
 from .storage.library_index import item_id
@@ -228,7 +229,14 @@ class ServerHistory:
             await self._server.library.async_load()
             if self._server.library.scanned_at is None:
                 # Or every title would have to be asked for by itself.
-                await self._server.scanner.async_scan()
+                try:
+                    await self._server.scanner.async_scan()
+                except ScanCancelledError as err:
+                    raise HomeAssistantError(
+                        translation_domain=DOMAIN,
+                        translation_key="import_cancelled",
+                        translation_placeholders={"server": self._server.entry.title},
+                    ) from err
             try:
                 return await self._async_import_all(
                     accounts, viewer, since, begun_tracks=begun_tracks
