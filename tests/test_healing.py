@@ -966,6 +966,54 @@ async def test_deleted_remake(hass: HomeAssistant, plex: PlexHome) -> None:
     assert [event["rewatch"] for event in events] == [False, False]
 
 
+@pytest.mark.parametrize("returns", [False, True])
+async def test_deleted_and_known_by_webhook(
+    hass: HomeAssistant, plex: PlexHome, returns: bool
+) -> None:
+    """Its entry has no year and no id any more, and is of the play that is known."""
+    await watch(plex, "bob", THE_SALT_ROAD)
+    await watch(plex, "alice", PAPER_ORCHARD)
+    events = heard(hass)
+    for title in (THE_SALT_ROAD, PAPER_ORCHARD):
+        plex.plex.remove(title)
+    for _ in range(2):
+        await look(hass)
+    if returns:
+        before = plex.key(THE_SALT_ROAD)
+        await plex.plex.add(THE_SALT_ROAD)
+        assert plex.key(THE_SALT_ROAD) != before
+        await later(hass, minutes=6)
+        await quiet(hass, plex.log)
+        await look(hass)
+    response = await call(hass, "import_history")
+    assert response["recorded"] == 0
+    (play,) = await plays_of(hass, viewer(hass, "bob"))
+    assert (play["title"], play["year"]) == ("The Salt Road", 2019)
+    assert sources(play) == ["webhook", "server_history"]
+    assert await titles_of(hass, "alice") == ["Paper Orchard"]
+    assert events == []
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_returned_and_seen_again(
+    hass: HomeAssistant, plex: PlexHome, freezer: FrozenDateTimeFactory
+) -> None:
+    """What is played once more after it came back is a rewatch."""
+    silence(plex)
+    await watch(plex, "bob", THE_SALT_ROAD)
+    plex.plex.remove(THE_SALT_ROAD)
+    await look(hass)
+    freezer.tick(timedelta(days=3))
+    await plex.plex.add(THE_SALT_ROAD)
+    await call(hass, "scan_library")
+    events = heard(hass)
+    know(plex, "bob", THE_SALT_ROAD, ago(minutes=1))
+    await look(hass)
+    assert len(await plays_of(hass, viewer(hass, "bob"))) == 2
+    (event,) = events
+    assert (event["rewatch"], event["play_count"]) == (True, 2)
+
+
 # Clocks
 
 

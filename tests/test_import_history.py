@@ -24,7 +24,7 @@ from custom_components.media_scrobbler.jellyfin import history as jellyfin_histo
 from custom_components.media_scrobbler.plex import history as plex_history
 from custom_components.media_scrobbler.storage import writer
 
-from .common import Plex, add_viewer, call, plays_of
+from .common import Plex, add_server, add_viewer, answer, call, plays_of, start_flow
 from .followers import Household
 from .server_histories import (
     MOVIE_IDS,
@@ -34,6 +34,8 @@ from .server_histories import (
     heard,
     histories,
     know,
+    look,
+    looked,
     signed_in,
     sources,
     stand_in_of,
@@ -794,6 +796,70 @@ async def test_deleted_items(
     )
     assert home.requests_of(LOW_WATER) == home.requests_of(THE_SALT_ROAD) == 0
     assert await call(hass, "import_history") == NOTHING | {"merged": 2}
+
+
+# Who has left
+
+
+async def test_former_users(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, address: str
+) -> None:
+    """Whom Plex goes on listing can be linked; the history of others is nobody's."""
+    home = PlexHome(plex_at_home)
+    bob, carol = plex_at_home.user("bob"), plex_at_home.user("carol")
+    know(home, "alice", THE_SALT_ROAD, THEN)
+    know(home, "bob", LOW_WATER, THEN)
+    know(home, "carol", PAPER_ORCHARD, THEN)
+    plex_at_home.server.part_with(bob)
+    plex_at_home.server.part_with(carol, is_listed=False)
+    entry = await signed_in(hass, home, "alice")
+    # Nobody is bothered with accounts that play nothing.
+    assert hass.config_entries.flow.async_progress() == []
+    await add_viewer(hass, "Bob", [f"{entry.entry_id}:{bob.id}"])
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 2}
+    assert await titles_of(hass, "Bob") == ["Low Water"]
+    assert hass.config_entries.flow.async_progress() == []
+
+
+async def test_signed_in_after_a_time_of_webhooks(
+    hass: HomeAssistant,
+    client: TestClient[Any, Any],
+    plex_at_home: PlexStandIn,
+    address: str,
+) -> None:
+    """What is known by webhook is not imported again, nor healed, though it is gone there."""
+    home = PlexHome(plex_at_home)
+    entry = await add_server(hass, "plex", "Upstairs")
+    plex_at_home.owner.webhooks.append(
+        f"{address}/api/webhook/{entry.data['webhook_id']}"
+    )
+    await watch(home, "alice", LOW_WATER)
+    alice = await add_viewer(hass, "alice", [f"{entry.entry_id}:1"])
+    for title in (THE_SALT_ROAD, PAPER_ORCHARD):
+        await watch(home, "alice", title)
+    plex_at_home.remove(THE_SALT_ROAD)
+    plex_at_home.remove(PAPER_ORCHARD)
+    await plex_at_home.add(PAPER_ORCHARD)
+    before = await plays_of(hass, alice)
+    assert len(before) == 3
+    events = heard(hass)
+
+    result = await answer(
+        hass,
+        await start_flow(hass, "plex", "plex_token"),
+        url=plex_at_home.server.url,
+        token=plex_at_home.token(),
+        verify_ssl=True,
+    )
+    assert result["reason"] == "webhook_only_signed_in"
+    await until(hass, lambda: "registered_url" in entry.data)
+    await looked(hass)
+    await look(hass)
+    response = await call(hass, "import_history")
+    assert (response["recorded"], response["held"]) == (0, 0)
+    plays = await plays_of(hass, alice)
+    assert {play["play_id"] for play in plays} == {play["play_id"] for play in before}
+    assert events == []
 
 
 # What is watched without having been played

@@ -974,6 +974,38 @@ async def test_plex_is_busy(
     assert await names(hass, alice) == [ROAD]
 
 
+@pytest.mark.parametrize(
+    ("told", "too_soon", "soon_enough"),
+    [
+        (30, {"seconds": 50}, {"seconds": 70}),
+        (3000, {"minutes": 45}, {"minutes": 51}),
+        (10**7, {"hours": 5.9}, {"hours": 6.1}),
+    ],
+)
+async def test_plex_says_when(
+    hass: HomeAssistant,
+    alice: ConfigEntry[Any],
+    remote: Remote,
+    told: int,
+    too_soon: dict[str, float],
+    soon_enough: dict[str, float],
+) -> None:
+    """It is asked again then, within reason, and nobody waits for that."""
+    titles = [film(f"Film {number}", tmdb=number) for number in range(1, 71)]
+    remote.add(*titles)
+    remote.plex.discover.allowance, remote.plex.discover.retry_after = 2, told
+    response = await imported(hass, alice)
+    assert (response["imported"], response["postponed"]) == (50, 20)
+    remote.plex.discover.allowance = None
+    await later(hass, **too_soon)
+    assert len(await names(hass, alice)) == 50
+    await later(hass, **soon_enough)
+    await until(
+        hass, lambda: len(viewer_named(hass, "alice").runtime_data.imports.runs) == 2
+    )
+    assert await names(hass, alice) == [title.label for title in titles[::-1]]
+
+
 async def test_nothing_goes_on_of_a_viewer_who_is_gone(
     hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
 ) -> None:
