@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import (
     SOURCE_ZEROCONF,
     ConfigEntry,
+    ConfigEntryDisabler,
     ConfigEntryState,
     ConfigFlowResult,
 )
@@ -45,7 +46,7 @@ from .signing_in import (
 )
 from .simulators.catalogue import THE_SALT_ROAD
 from .simulators.plex import PlexServer
-from .simulators.plex_server import PlexMediaServer, PlexStandIn, PlexUser
+from .simulators.plex_server import PlexMediaServer, PlexStandIn, PlexUser, has_token
 from .test_config_flow import assert_aborted, choices, reconfigure, suggested
 from .texts import assert_translated
 
@@ -620,6 +621,119 @@ async def test_discovered_but_not_answering(
         assert_aborted(await discovered(hass, info), "cannot_connect")
     await plex_net.server.stop()
     assert_aborted(await discovered(hass, info), "cannot_connect")
+
+
+# Found at a new address
+
+
+async def away(hass: HomeAssistant, plex: PlexStandIn, entry: ConfigEntry[Any]) -> None:
+    """Let the server come back at another port, where nobody has found it yet."""
+    await plex.server.close()
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    await plex.server.start()
+    plex.reroute(plex.server)
+    plex.server.log.clear()
+
+
+@pytest.mark.parametrize("sign_in", [by_pin, by_token])
+@pytest.mark.parametrize("is_loaded", [False, True])
+async def test_announced_at_a_new_address(
+    hass: HomeAssistant, plex_net: PlexStandIn, sign_in: SignIn, is_loaded: bool
+) -> None:
+    """A server that has moved is found again as it was known: by its name or address."""
+    entry = await added(hass, plex_net, sign_in)
+    before = dict(entry.data)
+    server = plex_net.server
+    if is_loaded:
+        await server.close()
+        await server.start()
+        plex_net.reroute(server)
+    else:
+        await away(hass, plex_net, entry)
+    result = await discovered(hass, announced(server))
+    assert_aborted(result, "server_already_configured")
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    new_url = server.direct_url if sign_in is by_pin else server.url
+    assert entry.data == before | {"url": new_url}
+    assert entry.data["url"] != before["url"]
+
+
+async def test_announced_where_plex_tv_does_not_know_of_it(
+    hass: HomeAssistant, plex_net: PlexStandIn
+) -> None:
+    """Who only says to be the server is not told the token, and is not taken for it."""
+    entry = await added(hass, plex_net)
+    before = dict(entry.data)
+    await away(hass, plex_net, entry)
+    dead = plex_net.tv.dead_connection()
+    plex_net.tv.connections[plex_net.server.uuid] = [dead]
+    result = await discovered(hass, announced(plex_net.server))
+    assert_aborted(result, "server_already_configured")
+    assert entry.data == before
+    paths = {request.path for request in plex_net.server.log}
+    assert paths == {"/identity"}
+    assert not any(has_token(request) for request in plex_net.server.log)
+
+
+@pytest.mark.parametrize("what", ["plex.tv", "token", "identity"])
+async def test_announced_but_not_certain(
+    hass: HomeAssistant, plex_net: PlexStandIn, what: str
+) -> None:
+    """Where plex.tv cannot be asked, or identity or token do not fit, all stays as it was."""
+    entry = await added(hass, plex_net)
+    before = dict(entry.data)
+    await away(hass, plex_net, entry)
+    info = announced(plex_net.server)
+    match what:
+        case "plex.tv":
+            await plex_net.lose_internet()
+        case "token":
+            plex_net.server.faults.fail(401, path="/")
+        case "identity":
+            garage = await plex_net.add_server("Garage")
+            tv = plex_net.tv
+            tv.connections[plex_net.server.uuid] = tv.connections_of(garage)
+            info = announced(garage)
+            garage.faults.answer(
+                f'{{"MediaContainer": {{"machineIdentifier": "{entry.unique_id}"}}}}',
+                path="/identity",
+            )
+    assert_aborted(await discovered(hass, info), "server_already_configured")
+    await hass.async_block_till_done()
+    assert entry.data == before
+
+
+@pytest.mark.parametrize("how", ["in use", "disabled"])
+async def test_announced_elsewhere_too(
+    hass: HomeAssistant, plex_net: PlexStandIn, how: str
+) -> None:
+    """A server that answers where it was is not taken anywhere else."""
+    garage = await plex_net.add_server("Garage")
+    entry = await added(hass, plex_net)
+    before = dict(entry.data)
+    if how == "disabled":
+        await hass.config_entries.async_set_disabled_by(
+            entry.entry_id, ConfigEntryDisabler.USER
+        )
+    plex_net.tv.log.clear()
+    identity = f'{{"MediaContainer": {{"machineIdentifier": "{entry.unique_id}"}}}}'
+    with garage.faults.answer(identity, path="/identity"):
+        result = await discovered(hass, announced(garage))
+    assert_aborted(result, "server_already_configured")
+    assert entry.data == before
+    assert len(plex_net.tv.log) == 0
+
+
+async def test_found_where_only_https_is_spoken(
+    hass: HomeAssistant, plex_net: PlexStandIn
+) -> None:
+    """A server that does not answer by plain HTTP is found all the same."""
+    garage = await plex_net.add_server("Garage")
+    garage.to_https = 301
+    menu = await discovered(hass, announced(garage))
+    result = await answer(hass, menu, next_step_id="plex_token")
+    assert suggested(result) == {"url": garage.url.replace("http:", "https:")}
 
 
 # The webhook and the accounts

@@ -2,14 +2,18 @@
 
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import voluptuous as vol
+from yarl import URL
 
+from .connection import async_create_client
 from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
+from .domain.address import url_at
 from .domain.event import ServerType
+from .domain.media_server import MediaServerError
 from .plex.account import FoundServer, PlexAccount
 from .plex.client import async_identity
 from .plex_pin import PlexPinSteps
@@ -156,20 +160,72 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         self, discovery_info: ZeroconfServiceInfo
     ) -> ConfigFlowResult:
         """Handle a Plex server in the local network."""
-        host = discovery_info.host
-        self._found_url = (
-            f"http://{f'[{host}]' if ':' in host else host}"
-            f":{discovery_info.port or DEFAULT_PORT}"
-        )
-        identity = await async_identity(self.hass, self._found_url)
+        host, port = discovery_info.host, discovery_info.port or DEFAULT_PORT
+        identity = None
+        # It is asked without a token, so that it does not matter who answers.
+        for scheme in ("http", "https"):
+            self._found_url = url_at(scheme, host, port)
+            identity = await async_identity(self.hass, self._found_url)
+            if identity is not None:
+                break
         if identity is None:
             return self.async_abort(reason="cannot_connect")
-        await self.async_set_unique_id(identity)
-        self._abort_if_unique_id_configured(error="server_already_configured")
+        known = await self.async_set_unique_id(identity)
+        moved: dict[str, Any] = {}
+        if known is not None and CONF_URL in known.data and not known.disabled_by:
+            moved = await self._async_new_address(known, host, port)
+        self._abort_if_unique_id_configured(
+            updates=moved, error="server_already_configured"
+        )
         self.context["title_placeholders"] = {
             "name": discovery_info.name.partition(".")[0] or host
         }
         return await self.async_step_plex()
+
+    async def _async_new_address(
+        self, entry: ConfigEntry[Any], host: str, port: int
+    ) -> dict[str, str]:
+        """Return what is to change about an entry whose server announces itself elsewhere.
+
+        That is nothing as long as it answers where it was. Anybody in the network can
+        announce anything, and be given the token at an address that is taken at its word: it
+        is plex.tv, which the server tells where it is, that has to know of the address. A
+        server that is known by a name of plex.direct is looked for under those that plex.tv
+        has for it now, at which a certificate proves who answers.
+        """
+        identity = entry.unique_id
+        if await self._async_is_at(entry, entry.data[CONF_URL]):
+            return {}
+        account = PlexAccount(self.hass, entry.data[CONF_ACCOUNT_TOKEN])
+        try:
+            servers = await account.async_servers()
+        except MediaServerError:
+            return {}
+        urls = [
+            url for server in servers if server.id == identity for url in server.urls
+        ]
+        before = URL(entry.data[CONF_URL])
+        if _is_plex_direct(before):
+            candidates = [url for url in urls if _is_plex_direct(URL(url))]
+        elif url_at("http", host, port) in urls:
+            candidates = [url_at(before.scheme, host, port)]
+        else:
+            return {}
+        for url in candidates:
+            if await self._async_is_at(entry, url):
+                return {CONF_URL: url}
+        return {}
+
+    async def _async_is_at(self, entry: ConfigEntry[Any], url: str) -> bool:
+        """Return whether an entry's server is at a URL, and takes the token there."""
+        client = await async_create_client(
+            self.hass, ServerType.PLEX, {**entry.data, CONF_URL: url}
+        )
+        try:
+            info = await client.async_info()
+        except MediaServerError:
+            return False
+        return info.id == entry.unique_id
 
     async def async_step_plex(
         self, user_input: dict[str, Any] | None = None
@@ -185,3 +241,8 @@ class PlexSteps(PlexPinSteps, ServerSteps):
     ) -> ConfigFlowResult:
         """Ask for the name of a server that is to be known by its webhooks only."""
         return await self._async_name_server(ServerType.PLEX, "Plex", user_input)
+
+
+def _is_plex_direct(url: URL) -> bool:
+    """Return whether a URL has a name for which Plex vouches by a certificate."""
+    return url.scheme == "https" and (url.host or "").endswith(".plex.direct")

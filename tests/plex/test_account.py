@@ -68,6 +68,18 @@ async def test_servers(hass: HomeAssistant, plex_at_home: PlexStandIn) -> None:
     assert (await client.async_info()).name == "Garage"
 
 
+async def test_ipv6(plex_at_home: PlexStandIn, account: PlexAccount) -> None:
+    """An IPv6 address stands in brackets in a URL."""
+    plex_at_home.tv.connections[plex_at_home.server.uuid] = [
+        Connection("https://fd00--5.abc.plex.direct:32400", "fd00::5", 32400)
+    ]
+    (attic,) = await account.async_servers()
+    assert attic.urls == (
+        "https://fd00--5.abc.plex.direct:32400",
+        "http://[fd00::5]:32400",
+    )
+
+
 async def test_register(plex_at_home: PlexStandIn, account: PlexAccount) -> None:
     """Ours is added once and removed, and the others stay exactly as they were."""
     owner, log = plex_at_home.owner, plex_at_home.tv.log

@@ -251,6 +251,13 @@ class PlexStandIn:
     async def _start_server(self, server: PlexMediaServer) -> None:
         """Start a media server and let the proxy lead to it."""
         await self._stack.enter_async_context(server)
+        self.reroute(server)
+
+    def reroute(self, server: PlexMediaServer) -> None:
+        """Let the name of a media server lead to where it is by now, and there alone."""
+        for host, known in list(self.proxy.hosts.items()):
+            if known is server:
+                del self.proxy.hosts[host]
         self.proxy.hosts[f"{server.direct_host}:{server.port}"] = server
 
     # What people do on the first server

@@ -43,6 +43,11 @@ def server_url(text: str) -> str:
     return _plain(url, _without_page(url.path))
 
 
+def url_at(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a port of a host, which may be an IPv6 address."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def redirected(base: str, asked: str, target: str) -> str | None:
     """Return where a server is that answers a request with a redirect.
 

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from plexapi.myplex import MyPlexAccount, MyPlexResource
 
 from .. import http_client
+from ..domain.address import url_at
 from ..domain.event import Party
 from ..domain.media_server import NotAMediaServerError, WebhookObstacleError
 from ..domain.title import Ids, Title
@@ -205,5 +206,6 @@ def _urls(resource: MyPlexResource) -> tuple[str, ...]:
     for connection in connections:
         urls[connection.uri] = None
         if connection.local:
-            urls[connection.httpuri] = None
+            # Not plexapi's own URL, in which IPv6 addresses have no brackets.
+            urls[url_at("http", connection.address, connection.port)] = None
     return tuple(urls)
