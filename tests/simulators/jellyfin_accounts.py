@@ -27,6 +27,8 @@ class Account:
     password: str = ""
     administrator: bool = False
     disabled: bool = False
+    # Whether nobody is let in as this user just now: outside of their hours, or from afar.
+    barred: bool = False
     hidden: bool = False
     last_login: datetime | None = None
     last_activity: datetime | None = None

@@ -4,19 +4,15 @@ What they take and answer is what the server's own API takes and answers, refusa
 """
 
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, auto
-import json
 import re
 import secrets
 from typing import Any
 
 from aiohttp import web
-import orjson
 
-from .catalogue import stable_hex
 from .jellyfin import SaveReason, written
 from .jellyfin_accounts import (
     Account,
@@ -27,9 +23,11 @@ from .jellyfin_accounts import (
     Token,
     credentials_of,
 )
+from .jellyfin_administration import Administration
+from .jellyfin_calls import Access, Call, Endpoint, Handler, RefusedError, answer_json
 from .jellyfin_items import VIEWS, Item, Kind
 from .jellyfin_json import ALL_FIELDS
-from .jellyfin_plugin import PLUGIN_ID, BadConfigurationError, Notification
+from .jellyfin_plugin import Notification
 from .jellyfin_query import (
     NO_ID,
     BadRequestError,
@@ -43,7 +41,6 @@ from .jellyfin_query import (
     moment,
 )
 from .jellyfin_state import JellyfinState
-from .jellyfin_tasks import Task, TaskKey
 from .jellyfin_user_data import from_ticks
 from .request_log import LoggedRequest
 
@@ -58,57 +55,6 @@ POSTER = base64.b64decode(
     "3Ki12BRMdPnoFJerRWsYl2px2WkGAe1mZc5G1p5Wm5ZnQvkZ+kI2vQ88JZjp89A5x72vy7XI6lfC"
     "12BWPkSukgAGMAAAD//Z"
 )
-
-
-class Access(Enum):
-    """Who may use an endpoint."""
-
-    EVERYBODY = auto()
-    SIGNED_IN = auto()
-    ADMINISTRATORS = auto()
-
-
-class RefusedError(Exception):
-    """A request is answered with a status instead of what it asked for."""
-
-    def __init__(self, status: int, text: str | None = None) -> None:
-        super().__init__(status, text)
-        self.status = status
-        self.text = text
-
-
-@dataclass(slots=True, kw_only=True)
-class Call:
-    """A request to an endpoint, with who it comes from."""
-
-    params: Params
-    body: bytes
-    content_type: str
-    path_values: dict[str, str]
-    credentials: Credentials
-    token: Token | None
-
-    @property
-    def caller(self) -> Token:
-        """Return what the request is allowed by."""
-        assert self.token is not None, "the endpoint is for those signed in"
-        return self.token
-
-    def id(self, name: str) -> str:
-        """Return an id from the path."""
-        return guid(self.path_values[name])
-
-    def json(self) -> Any:
-        """Return the body, which has to be JSON."""
-        if "json" not in self.content_type:
-            raise RefusedError(415)
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise BadRequestError("The body is not valid.") from None
-
-
-type Handler = Callable[[Call], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +161,7 @@ class Endpoints:
     def _endpoints(self) -> Iterable[_Route]:
         """Yield the endpoints; of several that match a path the first one answers."""
         everybody, signed_in = Access.EVERYBODY, Access.SIGNED_IN
-        administrators = Access.ADMINISTRATORS
-        endpoints: Sequence[tuple[str, str, Access, Handler]] = (
+        endpoints: Sequence[Endpoint] = (
             ("GET", "/System/Info/Public", everybody, self._public_info),
             ("GET", "/System/Info", signed_in, self._info),
             ("GET", "/System/Ping", everybody, self._ping),
@@ -239,14 +184,6 @@ class Endpoints:
             ("POST", "/Sessions/Playing/Stopped", signed_in, self._stopped),
             ("POST", "/Sessions/{session}/User/{user}", signed_in, self._join),
             ("DELETE", "/Sessions/{session}/User/{user}", signed_in, self._part),
-            ("GET", "/ScheduledTasks", administrators, self._scheduled_tasks),
-            (
-                "POST",
-                "/ScheduledTasks/Running/{task}",
-                administrators,
-                self._run_task,
-            ),
-            ("POST", "/Library/Refresh", administrators, self._refresh),
             ("GET", "/Users", signed_in, self._users),
             ("GET", "/Users/Public", everybody, self._public_users),
             ("GET", "/Users/Me", signed_in, self._me),
@@ -264,20 +201,6 @@ class Endpoints:
             ("POST", "/UserFavoriteItems/{item}", signed_in, self._favor),
             ("DELETE", "/UserFavoriteItems/{item}", signed_in, self._disfavor),
             ("GET", "/MediaSegments/{item}", signed_in, self._segments),
-            ("GET", "/Plugins", administrators, self._plugins),
-            (
-                "GET",
-                "/Plugins/{plugin}/Configuration",
-                administrators,
-                self._configuration,
-            ),
-            (
-                "POST",
-                "/Plugins/{plugin}/Configuration",
-                administrators,
-                self._configure,
-            ),
-            ("GET", "/Library/VirtualFolders", administrators, self._virtual_folders),
             # Not described any more, and still there.
             ("GET", "/Users/{user}/Views", signed_in, self._views),
             ("GET", "/Users/{user}/Items", signed_in, self._find_items),
@@ -290,7 +213,8 @@ class Endpoints:
                 self._mark_unplayed,
             ),
         )
-        for method, path, access, handler in endpoints:
+        administration = Administration(self._state, self._send)
+        for method, path, access, handler in (*endpoints, *administration.endpoints):
             pattern = re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)
             yield _Route(method, re.compile(pattern, re.IGNORECASE), access, handler)
 
@@ -308,7 +232,7 @@ class Endpoints:
         }
 
     async def _public_info(self, call: Call) -> web.Response:
-        return _answer_json(self._about())
+        return answer_json(self._about())
 
     async def _info(self, call: Call) -> web.Response:
         about = {
@@ -317,8 +241,8 @@ class Endpoints:
             "IsShuttingDown": False,
         }
         if not call.caller.is_administrator:
-            return _answer_json(about)
-        return _answer_json(
+            return answer_json(about)
+        return answer_json(
             {
                 **about,
                 "OperatingSystemDisplayName": "",
@@ -337,7 +261,7 @@ class Endpoints:
         )
 
     async def _ping(self, call: Call) -> web.Response:
-        return _answer_json("Jellyfin Server")
+        return answer_json("Jellyfin Server")
 
     # --- signing in -------------------------------------------------------------------
 
@@ -345,7 +269,7 @@ class Endpoints:
         """Answer with a new token and what comes with it."""
         assert token.account is not None
         session = self._accounts.session(token.device, [token.account], token.version)
-        return _answer_json(
+        return answer_json(
             {
                 "User": self._json.user(token.account),
                 "SessionInfo": self._json.session(session),
@@ -362,7 +286,7 @@ class Endpoints:
             raise RefusedError(400, "Error processing request.")
         name = str(given.get("Username") or "")
         account = self._accounts.named(name)
-        if account is not None and account.disabled:
+        if account is not None and (account.disabled or account.barred):
             raise RefusedError(403, "Error processing request.")
         if account is None or account.password != (given.get("Pw") or ""):
             if account is not None and account.fail():
@@ -382,13 +306,13 @@ class Endpoints:
         return token
 
     async def _quick_connect_enabled(self, call: Call) -> web.Response:
-        return _answer_json(self._accounts.quick_connect_enabled)
+        return answer_json(self._accounts.quick_connect_enabled)
 
     async def _initiate(self, call: Call) -> web.Response:
         if not call.credentials.complete:
             raise RefusedError(400, "Error processing request.")
         self._assert_quick_connect()
-        return _answer_json(
+        return answer_json(
             _quick_connect(self._accounts.start_quick_connect(call.credentials))
         )
 
@@ -396,8 +320,8 @@ class Endpoints:
         secret = call.params.required("secret")
         self._assert_quick_connect()
         if (request := self._accounts.quick_connect(secret)) is None:
-            return _answer_json("Unknown secret", status=404)
-        return _answer_json(_quick_connect(request))
+            return answer_json("Unknown secret", status=404)
+        return answer_json(_quick_connect(request))
 
     async def _authorize(self, call: Call) -> web.Response:
         code = call.params.required("code")
@@ -409,7 +333,7 @@ class Endpoints:
         if request.account is not None:
             raise RefusedError(500, "Error processing request.")
         self._accounts.authorize(request, account)
-        return _answer_json(True)
+        return answer_json(True)
 
     async def _by_quick_connect(self, call: Call) -> web.Response:
         given = call.json()
@@ -448,7 +372,7 @@ class Endpoints:
 
     async def _users(self, call: Call) -> web.Response:
         hidden, disabled = call.params.flag("isHidden"), call.params.flag("isDisabled")
-        return _answer_json(
+        return answer_json(
             [
                 self._json.user(account)
                 for account in self._accounts.users.values()
@@ -458,7 +382,7 @@ class Endpoints:
         )
 
     async def _public_users(self, call: Call) -> web.Response:
-        return _answer_json(
+        return answer_json(
             [
                 self._json.user(account)
                 for account in self._accounts.users.values()
@@ -469,13 +393,13 @@ class Endpoints:
     async def _me(self, call: Call) -> web.Response:
         if call.caller.account is None:
             raise RefusedError(400)
-        return _answer_json(self._json.user(call.caller.account))
+        return answer_json(self._json.user(call.caller.account))
 
     async def _user(self, call: Call) -> web.Response:
         account = self._accounts.users.get(call.id("user"))
         if account is None:
-            return _answer_json("User not found", status=404)
-        return _answer_json(self._json.user(account))
+            return answer_json("User not found", status=404)
+        return answer_json(self._json.user(account))
 
     # --- items ------------------------------------------------------------------------
 
@@ -505,7 +429,7 @@ class Endpoints:
         with_data = account and call.params.flag("enableUserData") is not False
         data = account.answered if account and with_data else None
         fields = call.params.several("fields")
-        return _answer_json(
+        return answer_json(
             {
                 "Items": [self._json.item(item, fields, data) for item in found.items],
                 "TotalRecordCount": found.total,
@@ -516,9 +440,9 @@ class Endpoints:
     async def _item(self, call: Call) -> web.Response:
         account = self._account_of(call)
         if account and call.id("item") == NO_ID:
-            return _answer_json(self._json.root(account))
+            return answer_json(self._json.root(account))
         item = self._item_of(call, account)
-        return _answer_json(
+        return answer_json(
             self._json.item(item, ALL_FIELDS, account.answered if account else None)
         )
 
@@ -551,7 +475,7 @@ class Endpoints:
             "SongCount": Kind.TRACK,
         }
         never = ("Program", "Trailer", "MusicVideo", "BoxSet", "Book", "Item")
-        return _answer_json(
+        return answer_json(
             {
                 **{name: self._items.count(kind) for name, kind in counted.items()},
                 **{f"{name}Count": 0 for name in never},
@@ -567,7 +491,7 @@ class Endpoints:
             for view in VIEWS
             if account is None or self._items.id_of(view) not in account.unseen
         ]
-        return _answer_json(
+        return answer_json(
             {"Items": views, "TotalRecordCount": len(views), "StartIndex": 0}
         )
 
@@ -575,7 +499,7 @@ class Endpoints:
         """Answer with the parts of an item, of which nobody here knows any."""
         if self._items.get(call.id("item")) is None:
             raise RefusedError(400)
-        return _answer_json({"Items": [], "TotalRecordCount": 0, "StartIndex": 0})
+        return answer_json({"Items": [], "TotalRecordCount": 0, "StartIndex": 0})
 
     async def _image(self, call: Call) -> web.Response:
         item = self._item_of(call)
@@ -584,25 +508,6 @@ class Endpoints:
         if not self._json.image_tags(item):
             raise RefusedError(404)
         return web.Response(body=poster_of(item.id), content_type="image/jpeg")
-
-    async def _virtual_folders(self, call: Call) -> web.Response:
-        return _answer_json(
-            [
-                {
-                    "Name": view.title,
-                    "Locations": [view.folder],
-                    "CollectionType": view.collection_type,
-                    "LibraryOptions": {
-                        "Enabled": True,
-                        "PathInfos": [{"Path": view.folder}],
-                    },
-                    "ItemId": self._items.id_of(view),
-                    "PrimaryImageItemId": self._items.id_of(view),
-                    "RefreshStatus": "Idle",
-                }
-                for view in VIEWS
-            ]
-        )
 
     # --- what users have seen -----------------------------------------------------------
 
@@ -625,7 +530,7 @@ class Endpoints:
         return self._account_and_item(call)
 
     def _answer_user_data(self, account: Account, item: Item) -> web.Response:
-        return _answer_json(self._json.user_data(item, account.answered))
+        return answer_json(self._json.user_data(item, account.answered))
 
     async def _mark_played(self, call: Call) -> web.Response:
         account, item = self._account_and_item(call)
@@ -761,7 +666,7 @@ class Endpoints:
         if call.params.id("controllableByUserId"):
             raise NotPlayedError("controllableByUserId")
         since = self._state.now() - timedelta(seconds=within) if within else None
-        return _answer_json(
+        return answer_json(
             [
                 self._json.session(session)
                 for session in self._accounts.sessions.values()
@@ -774,73 +679,6 @@ class Endpoints:
                 and (since is None or session.last_activity >= since)
             ]
         )
-
-    # --- tasks ----------------------------------------------------------------------------
-
-    async def _scheduled_tasks(self, call: Call) -> web.Response:
-        return _answer_json([task.described() for task in self._known_tasks()])
-
-    def _known_tasks(self) -> list[Task]:
-        """Return the tasks there are: those of a plugin go with it."""
-        return [
-            self._state.tasks[key]
-            for key in TaskKey
-            if key is TaskKey.SCAN or self._plugin.installed
-        ]
-
-    async def _run_task(self, call: Call) -> web.Response:
-        for task in self._known_tasks():
-            if task.id == call.path_values["task"]:
-                return self._told(self._state.run(task.key))
-        raise RefusedError(404)
-
-    async def _refresh(self, call: Call) -> web.Response:
-        return self._told(self._state.run(TaskKey.SCAN))
-
-    # --- plugins --------------------------------------------------------------------------
-
-    async def _plugins(self, call: Call) -> web.Response:
-        plugins = [
-            {
-                "Name": "MusicBrainz",
-                "Version": f"{self._state.server.version}.0",
-                "Description": "Get artist and album metadata from any MusicBrainz server.",
-                "Id": stable_hex("plugin", "MusicBrainz"),
-                "CanUninstall": False,
-                "HasImage": False,
-                "Status": "Active",
-            }
-        ]
-        if self._plugin.installed:
-            plugins.append(
-                {
-                    "Name": "Webhook",
-                    "Version": self._plugin.version,
-                    "ConfigurationFileName": "Jellyfin.Plugin.Webhook.xml",
-                    "Description": "Sends notifications to various services via webhooks.",
-                    "Id": PLUGIN_ID,
-                    "CanUninstall": True,
-                    "HasImage": True,
-                    "Status": "Active",
-                }
-            )
-        return _answer_json(plugins)
-
-    def _assert_plugin(self, call: Call) -> None:
-        if call.id("plugin") != PLUGIN_ID or not self._plugin.installed:
-            raise RefusedError(404)
-
-    async def _configuration(self, call: Call) -> web.Response:
-        self._assert_plugin(call)
-        return _answer_json(self._plugin.configuration)
-
-    async def _configure(self, call: Call) -> web.Response:
-        self._assert_plugin(call)
-        try:
-            self._plugin.replace(json.loads(call.body))
-        except BadConfigurationError, ValueError:
-            raise RefusedError(500, "Error processing request.") from None
-        return web.Response(status=204)
 
 
 # What may be saved of a user and an item: its name in the API, here, and how it is read.
@@ -880,15 +718,6 @@ def poster_of(identifier: str) -> bytes:
     return POSTER[:2] + segment + POSTER[2:]
 
 
-def _answer_json(content: Any, *, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=orjson.dumps(content),
-        content_type="application/json",
-        charset="utf-8",
-    )
-
-
 _TITLES = {
     400: "Bad Request",
     404: "Not Found",
@@ -912,4 +741,4 @@ def _refusal(refused: RefusedError, bad: BadRequestError | None = None) -> web.R
     if bad is not None:
         problem["title"] = "One or more validation errors occurred."
         problem["errors"] = {bad.name or "": [str(bad)]}
-    return _answer_json(problem, status=refused.status)
+    return answer_json(problem, status=refused.status)

@@ -364,6 +364,10 @@ class Items:
         """Return how many items of a kind there are."""
         return len(self._shelves[kind].listed)
 
+    def count_of_all(self) -> int:
+        """Return how many items there are, but for the libraries themselves."""
+        return sum(self.count(kind) for kind in Kind if kind is not Kind.VIEW)
+
     def versions_of(self, kind: Kind, numbers: Sequence[int]) -> Sequence[int]:
         """Return the numbers of some items and of all their versions."""
         shelf = self._shelves[kind]
@@ -677,6 +681,13 @@ def parent_of(title: Held) -> Held | None:
             return title.album
         case _:
             return None
+
+
+def top_of(title: Held) -> Held:
+    """Return the largest thing that a title is in, or the title itself."""
+    while parent := parent_of(title):
+        title = parent
+    return title
 
 
 def sort_name(title: Held) -> str:

@@ -71,19 +71,22 @@ class RecordedUser:
 
 
 def recorded_users(steps: Iterable[Step]) -> list[RecordedUser]:
-    """Return the users, from the first list of them that was answered."""
+    """Return the users that were answered, in a list or when one signed in."""
+    users: dict[str, RecordedUser] = {}
     for asked in _all(steps):
-        if asked.path == "/Users" and asked.status == 200:
-            return [
-                RecordedUser(
+        answer = asked.answer
+        if isinstance(answer, dict):
+            answer = [answer.get("User")]
+        for user in answer if isinstance(answer, list) else ():
+            if isinstance(user, dict) and "Policy" in user:
+                policy = user["Policy"]
+                users[user["Id"]] = RecordedUser(
                     user["Id"],
                     user["Name"],
-                    user["Policy"]["IsAdministrator"],
-                    user["Policy"]["IsHidden"],
+                    policy["IsAdministrator"],
+                    policy["IsHidden"],
                 )
-                for user in asked.answer
-            ]
-    raise ValueError("the users were never asked for")
+    return list(users.values())
 
 
 def _all(steps: Iterable[Step]) -> Iterator[Asked]:

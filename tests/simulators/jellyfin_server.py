@@ -35,7 +35,7 @@ where that is at hand; what does not fit is in `problems`, and leaving the `asyn
 raises it. So does asking for something that the API has and the stand-in has not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, tzinfo
 import os
@@ -51,6 +51,7 @@ from .certificate import server_context
 from .jellyfin import JellyfinDevice, JellyfinServer, JellyfinUser
 from .jellyfin_accounts import Account, Accounts, Credentials, Playing, Session
 from .jellyfin_endpoints import Endpoints
+from .jellyfin_folders import Folder
 from .jellyfin_items import Item, Items, Kind
 from .jellyfin_plugin import Delivery, Notification, Outbox, WebhookPlugin
 from .jellyfin_state import JellyfinState
@@ -574,6 +575,11 @@ class JellyfinStandIn(StandIn):
             deliveries += await self.run(TaskKey.ITEMS_ADDED)
             deliveries += await self.run(TaskKey.ITEMS_DELETED)
         return deliveries
+
+    @property
+    def folders(self) -> Mapping[str, Folder]:
+        """Return the libraries that were made over the API, by name."""
+        return self._state.folders
 
     def scanning(self) -> AbstractContextManager[None]:
         """Let the server look through its library, until the block is left."""

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from .catalogue import Episode, ExternalIds, Movie, Season, Show
 from .jellyfin import JellyfinEvent, JellyfinServer, JellyfinUser, SaveReason
 from .jellyfin_accounts import Account, Accounts, Playing, Session
-from .jellyfin_items import FOLDERS, Held, Item, Items, Kind
+from .jellyfin_folders import Folder
+from .jellyfin_items import FOLDERS, Held, Item, Items, Kind, top_of
 from .jellyfin_json import Descriptions
 from .jellyfin_notices import Notices
 from .jellyfin_plugin import Notification, WebhookPlugin
@@ -45,6 +46,8 @@ class JellyfinState:
         self.tasks = Tasks(now)
         # How often the library has been looked through: see `mark`.
         self.scans = 2
+        # The libraries that were made of folders, by name.
+        self.folders: dict[str, Folder] = {}
         self.pending_restart = False
         # A playback event and the saving that goes with it are told in either order.
         self.playback_first = False
@@ -301,7 +304,11 @@ class JellyfinState:
         first one is told of, and before 12.0 only the title itself is.
         """
         gone = self.items.remove(title)
-        told = [item for item in gone if item.version_of is None]
+        told = [
+            item
+            for item in gone
+            if item.version_of is None and item.kind is not Kind.ARTIST
+        ]
         if not self.version.announces_what_was_in_it:
             del told[1:]
         for item in told:
@@ -330,6 +337,28 @@ class JellyfinState:
                 account.older.setdefault(item.id, data.copy())
                 account.changes += 1
 
+    def _look_into(self, folder: Folder) -> None:
+        """Add what has come into a folder, and remove what has gone from it."""
+        files = list(folder.files())
+        for file in folder.found:
+            if file not in files and file.version is None:
+                self.remove(file.title)
+        for file in files:
+            if file in folder.found:
+                continue
+            if file.version is not None and isinstance(file.title, Movie | Episode):
+                self.add_version(file.title, file.version)
+            else:
+                self.add(file.title, folder=file.folder)
+        folder.found = files
+
+    def remove_folder(self, folder: Folder) -> None:
+        """Remove a library with all that is in it."""
+        del self.folders[folder.name]
+        tops = dict.fromkeys(top_of(file.title) for file in folder.found)
+        for title in tops:
+            self.remove(title)
+
     def run(self, key: TaskKey) -> list[Notification]:
         """Run a task of the server or of its plugin once, and return what is told."""
         notifications: list[Notification] = []
@@ -337,6 +366,8 @@ class JellyfinState:
             match key:
                 case TaskKey.SCAN:
                     self.scans += 1
+                    for folder in self.folders.values():
+                        self._look_into(folder)
                 case TaskKey.ITEMS_ADDED:
                     notifications = self.announcements.added_round()
                 case TaskKey.ITEMS_DELETED:

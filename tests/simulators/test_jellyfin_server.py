@@ -290,6 +290,9 @@ async def test_sign_in_needs_to_know_the_device_and_an_active_user(
     path = "/Users/AuthenticateByName"
     assert (await client.ask("POST", path, json=given, headers=headers))[0] == 400
 
+    jellyfin.account(bob).barred = True
+    assert (await client.ask("POST", path, json=given))[0] == 403
+    jellyfin.account(bob).barred = False
     jellyfin.account(bob).disabled = True
     assert (await client.ask("POST", path, json=given))[0] == 403
     client.token = jellyfin.sign_in(bob)
