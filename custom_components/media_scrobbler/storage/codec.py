@@ -26,7 +26,14 @@ _TITLE_KEYS: dict[str, type] = {
     "show_items": dict,
     "duration": int,
 }
-_ITEM_KEYS = ("items", "show_items")
+# What the values in a dictionary may be.
+_TEXTS = frozenset({str})
+_VALUES = {
+    "ids": frozenset({str, int}),
+    "show_ids": frozenset({str, int}),
+    "items": _TEXTS,
+    "show_items": _TEXTS,
+}
 _SOURCE_KEYS = (
     "event",
     "server_id",
@@ -68,8 +75,7 @@ def title_from_dict(stored: Mapping[str, Any]) -> Title:
 
 
 def _are_ids(key: str, value: Any) -> bool:
-    kinds = (str,) if key in _ITEM_KEYS else (str, int)
-    return all(type(id_) in kinds for id_ in value.values())
+    return _VALUES[key].issuperset(map(type, value.values()))
 
 
 def play_to_dict(play: Play) -> dict[str, Any]:
@@ -130,9 +136,8 @@ def _source_to_dict(source: Source) -> dict[str, Any]:
 
 def _source_from_dict(stored: Mapping[str, Any]) -> Source:
     known = {key: stored[key] for key in _SOURCE_KEYS if key in stored}
-    for key, value in known.items():
-        if not isinstance(value, str):
-            raise TypeError(f"{key} is {value!r}")
+    if not _TEXTS.issuperset(map(type, known.values())):
+        raise TypeError(f"source is {stored!r}")
     times = {key: time_from_text(stored[key]) for key in _SOURCE_TIMES if key in stored}
     return Source(
         kind=SourceKind(stored["kind"]),
