@@ -46,6 +46,7 @@ from .simulators.jellyfin_plugin import Notification
 from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.library import Library
 from .simulators.plex import PlexEvent
+from .simulators.plex_sections import Kind as PlexKind
 from .simulators.plex_server import PlexStandIn
 from .wanted import add as want, watchlist as wanted
 
@@ -239,6 +240,46 @@ async def test_ids_that_the_server_has_by_now(
     assert item["ids"]["tmdb"] == NINTH_MERIDIAN.ids.tmdb
     (event,) = heard
     assert "ids" not in event
+
+
+async def test_announced_before_it_is_known(
+    hass: HomeAssistant, plex_at_home: PlexStandIn, plex_entry: ConfigEntry[Any]
+) -> None:
+    """What comes without an id is asked for again, until the server knows what it is."""
+    home, items = PlexHome(plex_at_home), plex_at_home.server.items
+    film, video = (
+        replace(NINTH_MERIDIAN, title=name, ids=ExternalIds())
+        for name in ("ninth.meridian.2160p", "garden party")
+    )
+    alice = viewer(hass, "alice")
+    heard = heard_of(hass)
+    await want(hass, alice, NINTH_MERIDIAN.label)
+    for title in (film, video):
+        await plex_at_home.add(title)
+    await until_counts(hass, plex_entry, "4", "1", "3")
+    await quiet(hass, home.log)
+    await later(hass, minutes=2)
+    await quiet(hass, home.log)
+    assert heard == []
+
+    known = items.locate(film)
+    assert known is not None
+    extras = items._extras[PlexKind.MOVIE]
+    extras[extras.index(film)] = NINTH_MERIDIAN
+    items._new_keys[NINTH_MERIDIAN.key] = items.rating_key(film.key)
+    home.log.clear()
+    await later(hass, minutes=11)
+    await until(hass, lambda: heard)
+    (event,) = heard
+    assert event["title"] == NINTH_MERIDIAN.title
+    (item,) = await wanted(hass, alice)
+    assert (item["available"], item["ids"]["tmdb"]) == (True, NINTH_MERIDIAN.ids.tmdb)
+    for _ in range(3):
+        await later(hass, hours=2)
+        await quiet(hass, home.log)
+    # A video that is known nowhere is not asked for for ever.
+    assert home.requests_of(video) == 2
+    assert home.requests_of(NINTH_MERIDIAN) == 1
 
 
 async def test_the_server_fails(

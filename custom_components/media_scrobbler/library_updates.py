@@ -3,11 +3,13 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection
+from datetime import datetime
 from itertools import groupby, islice
 import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
+from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
 from .domain.media_server import MediaServerError
@@ -24,6 +26,12 @@ MAX_WAITING = 20_000
 
 AT_ONCE = 100
 """Items that are taken together where many wait."""
+
+MATCHED_WITHIN = (120.0, 600.0, 1800.0)
+"""Seconds after which the server is asked again for a movie or show that came without any id.
+
+Some announce it by the name of its file, before they have found out what it is.
+"""
 
 _KINDS = (MediaType.MOVIE, MediaType.SHOW, MediaType.SEASON, MediaType.EPISODE)
 
@@ -70,6 +78,8 @@ class LibraryUpdates:
         self._waiting: OrderedDict[str, _Change] = OrderedDict()
         # By item: what is in the library, and the server may know more of.
         self._incomplete: OrderedDict[str, Title] = OrderedDict()
+        # By item: those that had no id, how often they have been looked at, and when next.
+        self._unmatched: dict[str, tuple[int, CALLBACK_TYPE]] = {}
         self._worker: asyncio.Task[None] | None = None
 
     @callback
@@ -90,7 +100,12 @@ class LibraryUpdates:
             if len(self._waiting) < MAX_WAITING or item in self._waiting:
                 self._waiting[item] = change
                 self._waiting.move_to_end(item)
-        if self._worker is None and self._waiting:
+        if self._waiting:
+            self._work()
+
+    @callback
+    def _work(self) -> None:
+        if self._worker is None:
             self._worker = self._hass.async_create_background_task(
                 self._async_work(), f"{DOMAIN} library updates", eager_start=False
             )
@@ -100,6 +115,9 @@ class LibraryUpdates:
         """Let go of what waits."""
         self._waiting.clear()
         self._incomplete.clear()
+        for _, cancel in self._unmatched.values():
+            cancel()
+        self._unmatched.clear()
         if self._worker is not None:
             self._worker.cancel()
 
@@ -150,6 +168,8 @@ class LibraryUpdates:
         gone = 0
         for item, title in titles.items():
             self._incomplete.pop(item, None)
+            if (unmatched := self._unmatched.pop(item, None)) is not None:
+                unmatched[1]()
             for each in (item, *await self._async_episodes_of(title)):
                 gone += await self._server.library.async_remove(each)
         if gone:
@@ -182,7 +202,10 @@ class LibraryUpdates:
             if is_season or title.media_type is MediaType.SHOW:
                 # Plex tells of a show or season, whatever has been added to it.
                 episodes = await connection.client.async_episodes(item)
-            if not is_season:
+            if item in self._unmatched:
+                # What it was called before it was known is of no use.
+                completed = await connection.client.async_title(item) or title
+            elif not is_season:
                 completed = await connection.enrichment.async_complete(title)
         except MediaServerError as err:
             _LOGGER.debug("An item of the library was not completed: %s", err.reason)
@@ -195,6 +218,29 @@ class LibraryUpdates:
         news = [completed] if completed != title else []
         arrived = await library.async_put([*news, *episodes])
         await self._listener.async_arrived(self._server, [*news, *arrived])
+        if not is_season and title.media_type is not MediaType.EPISODE:
+            self._look_again(item, completed)
+
+    @callback
+    def _look_again(self, item: str, title: Title) -> None:
+        """Have a movie or show that nothing identifies be asked for once more, in a while."""
+        times, _ = self._unmatched.pop(item, (0, None))
+        if title.ids or times == len(MATCHED_WITHIN) or len(self._unmatched) >= AT_ONCE:
+            return
+
+        @callback
+        def look(_now: datetime) -> None:
+            self._incomplete[item] = title
+            self._work()
+
+        self._unmatched[item] = (
+            times + 1,
+            async_call_later(
+                self._hass,
+                MATCHED_WITHIN[times],
+                HassJob(look, cancel_on_shutdown=True),
+            ),
+        )
 
 
 def show_of(title: Title) -> Title:
