@@ -548,6 +548,21 @@ async def test_discovery_name_missing(hass: HomeAssistant, plex: Plex) -> None:
     assert len(await plays_of(hass, result["result"])) == 1
 
 
+async def test_discovery_name_is_markup(hass: HomeAssistant, plex: Plex) -> None:
+    """Whoever chooses the name of an account does not choose what a person is shown."""
+    name = "![x](https://example.org/x.png) [Sign in](http://example.org) <b>"
+    await plex.introduce(PlexAccount(7, name))
+    result = await offered(hass)
+    assert result["description_placeholders"] is not None
+    shown = result["description_placeholders"]["name"]
+    assert not any(markup in shown for markup in ("](", "://", "<b"))
+    assert shown.replace("\u2060", "") == f"{name} (Plex)"
+    (flow,) = offers(hass)
+    assert flow["context"]["title_placeholders"] == {"name": shown}
+    result = await answer(hass, result, viewer="new")
+    assert result["title"] == name
+
+
 async def test_discovery_long_name(hass: HomeAssistant, plex: Plex) -> None:
     """The suggested name can be accepted however long the account's is."""
     await plex.introduce(PlexAccount(7, "x" * 500))

@@ -193,6 +193,22 @@ async def test_no_plugin(
     await until(hass, lambda: issue(hass, entry) is None)
 
 
+async def test_name_is_markup(
+    hass: HomeAssistant, jellyfin_at_home: JellyfinStandIn, address: str
+) -> None:
+    """What a server is called is shown to a person as it reads, wherever it is."""
+    jellyfin_at_home.plugin.installed = False
+    jellyfin_at_home.server.name = "<a href='http://example.org'>Sign in</a>"
+    entry = await JellyfinHome(jellyfin_at_home).sign_in(hass)
+    await until(hass, lambda: issue(hass, entry))
+    assert entry.title == jellyfin_at_home.server.name
+    told = ir.async_get(hass).async_get_issue(DOMAIN, f"webhook_{entry.entry_id}")
+    assert told is not None
+    shown = (told.translation_placeholders or {})["server"]
+    assert not any(markup in shown for markup in ("<a", "</a", "://"))
+    assert shown.replace("\u2060", "") == entry.title
+
+
 async def test_no_administrator(
     hass: HomeAssistant, jellyfin_at_home: JellyfinStandIn, address: str
 ) -> None:

@@ -8,6 +8,7 @@ from homeassistant.core import callback
 
 from .const import CONF_KIND, DOMAIN, KIND_VIEWER
 from .domain.event import ServerType
+from .domain.markdown import literal
 from .jellyfin_steps import JellyfinSteps
 from .options_flow import ServerOptionsFlow, ViewerOptionsFlow
 from .plex_steps import PlexSteps
@@ -79,5 +80,5 @@ class MediaScrobblerConfigFlow(PlexSteps, JellyfinSteps, ViewerSteps, domain=DOM
         return self.async_show_menu(
             step_id="reauth_confirm",
             menu_options=ways[ServerType(entry.data[CONF_KIND])],
-            description_placeholders={"server": entry.title},
+            description_placeholders={"server": literal(entry.title)},
         )

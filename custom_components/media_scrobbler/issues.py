@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
+from .domain.markdown import literal
 
 
 @callback
@@ -19,7 +20,7 @@ def async_note_storage_trouble(
     unreadable: dict[str, str],
 ) -> None:
     """Open or close the issues about an entry's files."""
-    viewer = {"viewer": entry.title}
+    viewer = {"viewer": literal(entry.title)}
     _note(
         hass,
         f"not_written_{entry.entry_id}",
@@ -58,7 +59,7 @@ def async_note_server_unreadable(
         hass,
         f"server_unreadable_{entry.entry_id}",
         "server_unreadable" if unreadable else None,
-        {"server": entry.title, "files": _listed(unreadable)},
+        {"server": literal(entry.title), "files": _listed(unreadable)},
     )
 
 
@@ -71,7 +72,7 @@ def async_note_webhook_obstacle(
         hass,
         f"webhook_{entry.entry_id}",
         f"webhook_{obstacle}" if obstacle else None,
-        {"server": entry.title},
+        {"server": literal(entry.title)},
         severity=ir.IssueSeverity.WARNING,
     )
 
@@ -85,7 +86,7 @@ def async_note_cannot_mark(
         hass,
         f"cannot_mark_{entry.entry_id}",
         "cannot_mark" if is_forbidden else None,
-        {"server": entry.title},
+        {"server": literal(entry.title)},
         severity=ir.IssueSeverity.WARNING,
     )
 
@@ -103,7 +104,7 @@ def async_note_mass_unwatch(
         hass,
         f"mass_unwatch_{entry.entry_id}",
         "mass_unwatch" if lines else None,
-        {"server": entry.title, "accounts": lines},
+        {"server": literal(entry.title), "accounts": lines},
         severity=ir.IssueSeverity.WARNING,
     )
 
@@ -117,7 +118,7 @@ def async_note_watchlist_sign_in(
         hass,
         f"watchlist_sign_in_{entry.entry_id}",
         "watchlist_sign_in" if is_rejected else None,
-        {"viewer": entry.title},
+        {"viewer": literal(entry.title)},
     )
 
 
@@ -136,7 +137,7 @@ def async_note_watchlist_shrunk(
         hass,
         f"watchlist_shrunk_{entry.entry_id}",
         "watchlist_shrunk" if shrunk else None,
-        {"viewer": entry.title, "before": str(before), "now": str(now)},
+        {"viewer": literal(entry.title), "before": str(before), "now": str(now)},
         severity=ir.IssueSeverity.WARNING,
         data={"entry_id": entry.entry_id, "before": before, "now": now},
     )

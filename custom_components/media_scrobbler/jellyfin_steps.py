@@ -18,6 +18,7 @@ import voluptuous as vol
 
 from .const import CONF_OBTAINED, CONF_USER_ID
 from .domain.event import ServerType
+from .domain.markdown import literal
 from .domain.media_server import ForbiddenError, MediaServerError, ServerInfo
 from .flow_base import WaitingFlow
 from .jellyfin.client import JellyfinClient, SignedIn
@@ -82,7 +83,7 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
             return self.async_show_progress(
                 step_id="jellyfin_quick_connect_code",
                 progress_action="quick_connect",
-                description_placeholders={"code": self._quick_connect_code},
+                description_placeholders={"code": literal(self._quick_connect_code)},
                 progress_task=self._quick_connect,
             )
         return self.async_show_progress_done(

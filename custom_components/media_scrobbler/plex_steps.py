@@ -13,6 +13,7 @@ from .connection import async_create_client
 from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
 from .domain.address import url_at
 from .domain.event import ServerType
+from .domain.markdown import literal
 from .domain.media_server import MediaServerError
 from .plex.account import FoundServer, PlexAccount
 from .plex.client import async_identity
@@ -178,7 +179,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
             updates=moved, error="server_already_configured"
         )
         self.context["title_placeholders"] = {
-            "name": discovery_info.name.partition(".")[0] or host
+            "name": literal(discovery_info.name.partition(".")[0] or host)
         }
         return await self.async_step_plex()
 

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import voluptuous as vol
 
+from .domain.markdown import literal
 from .scrobbler import DATA_SCROBBLER
 from .storage.import_log import Trigger
 
@@ -58,7 +59,7 @@ class ReadAgainFlow(ConfirmFlow):
             data_schema=vol.Schema({}),
             errors=errors,
             description_placeholders={
-                "viewer": viewer.name,
+                "viewer": literal(viewer.name),
                 "files": "\n".join(f"- `{path}`" for path in sorted(viewer.unreadable)),
             },
         )
@@ -100,7 +101,7 @@ class AcceptWatchlistFlow(ConfirmFlow):
             step_id="confirm",
             data_schema=vol.Schema({}),
             errors=errors,
-            description_placeholders={"viewer": viewer.name, **self._counts},
+            description_placeholders={"viewer": literal(viewer.name), **self._counts},
         )
 
 

@@ -33,6 +33,7 @@ from .const import (
 )
 from .domain.address import AddressError, redirected, server_url
 from .domain.event import Party, ServerType
+from .domain.markdown import literal
 from .domain.media_server import (
     MediaServer,
     MediaServerError,
@@ -316,7 +317,7 @@ class ServerSteps(ScrobblerFlow):
         return self.async_show_form(
             step_id="accounts",
             data_schema=schema,
-            description_placeholders={"server": self._name},
+            description_placeholders={"server": literal(self._name)},
         )
 
     def _create_server(self, viewers: list[Party]) -> ConfigFlowResult:

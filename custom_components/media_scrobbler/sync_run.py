@@ -15,6 +15,7 @@ from .comparison import Account, Comparison, Mark
 from .connection import Connection
 from .const import DOMAIN
 from .domain.library import Section
+from .domain.markdown import literal
 from .domain.media_server import (
     ForbiddenError,
     ItemGoneError,
@@ -255,7 +256,9 @@ class Run:
                     },
                 )
             else:
-                refused[account.id] = f"- {account.names}: {' / '.join(counts)}"
+                refused[account.id] = (
+                    f"- {literal(account.names)}: {' / '.join(counts)}"
+                )
                 self._result.unchanged += len(comparison.marks)
         async_note_mass_unwatch(self._hass, self._server.entry, refused.values())
         return allowed

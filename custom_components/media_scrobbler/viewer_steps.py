@@ -10,6 +10,7 @@ from homeassistant.helpers import selector
 import voluptuous as vol
 
 from .const import CONF_ACCOUNTS, CONF_KIND, CONF_PERSON, CONF_VIEWER, KIND_VIEWER
+from .domain.markdown import literal
 from .flow_base import MAX_NAME, NAME, ScrobblerFlow, async_texts
 
 NEW_VIEWER = "new"
@@ -85,7 +86,7 @@ class ViewerSteps(ScrobblerFlow):
             return self.async_abort(reason="already_configured")
         self._account_name = (account.name or "")[:MAX_NAME]
         self.context["title_placeholders"] = {
-            "name": scrobbler.account_label(account) or self._account_name
+            "name": literal(scrobbler.account_label(account) or self._account_name)
         }
         return await self.async_step_confirm_account()
 
@@ -155,7 +156,8 @@ class ViewerSteps(ScrobblerFlow):
             entry, data={**entry.data, CONF_ACCOUNTS: accounts}
         )
         return self.async_abort(
-            reason="account_linked", description_placeholders={"viewer": entry.title}
+            reason="account_linked",
+            description_placeholders={"viewer": literal(entry.title)},
         )
 
     async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
