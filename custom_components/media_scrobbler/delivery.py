@@ -299,7 +299,7 @@ class Delivery:
         change = waiting.change
         items = [
             item
-            for item in self._server.library.find(change.title)
+            for item in self._server.library.find(change.title, is_played=True)
             if item != change.played_item
         ]
         if not items:

@@ -267,5 +267,5 @@ def _key(server: Server, account: str) -> str:
 def _has_others(server: Server, title: Title, played_item: str) -> bool:
     """Say whether a server may have more of a title than the item that was played."""
     return server.library.scanned_at is None or any(
-        item != played_item for item in server.library.find(title)
+        item != played_item for item in server.library.find(title, is_played=True)
     )

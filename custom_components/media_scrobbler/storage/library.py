@@ -147,13 +147,13 @@ class Library:
         """Return whether something could not be written and waits in memory."""
         return self._writer.failing
 
-    def find(self, title: Title) -> list[str]:
-        """Return the items that are certainly a title, as `LibraryIndex.find` does."""
-        rows = self.index.find(title, certain=True)
+    def find(self, title: Title, *, is_played: bool = False) -> list[str]:
+        """Return the items that are a title, as `LibraryIndex.find` does."""
+        rows = self.index.find(title, is_played=is_played)
         return [self.index.item_of(row) for row in rows]
 
     def has(self, title: Title) -> bool:
-        """Return whether any item is, or may be, the title."""
+        """Return whether any item is the title."""
         return bool(self.index.find(title))
 
     async def async_titles(self, items: Iterable[str]) -> dict[str, Title]:

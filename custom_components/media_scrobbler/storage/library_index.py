@@ -145,14 +145,14 @@ class LibraryIndex:
         """Return the part that an item is stored in."""
         return self._part[row]
 
-    def find(self, title: Title, *, certain: bool = False) -> list[int]:
+    def find(self, title: Title, *, is_played: bool = False) -> list[int]:
         """Return every item that is the title: in any section, in any version.
 
         The kinds of id are tried one after the other, and the first that an item and the
-        title both know decides; last is the name, for an item that shares no kind. A year
-        that is not known tells nothing apart: the name alone finds what is of any year, or
-        nothing of several if it is to be `certain`. The item ids of the title say nothing:
-        they may be those of another server.
+        title both know decides; last is the name, for an item that shares no kind. A name
+        without a year finds what is of any year. Of what was played, an item that does not
+        say its year is found as well, but none where it may be one of several. The item
+        ids of the title say nothing: they may be those of another server.
         """
         found: dict[int, None] = {}
         decided = 0
@@ -169,15 +169,18 @@ class LibraryIndex:
             found.update((row, None) for row in rows if not self._kinds[row] & decided)
             decided |= self._kind_bits.get(kind, 0)
         if (name := name_identity(title)) is not None:
-            year = _year_of(title)
-            years = ({year} if year else {self._year[row] for row in found}) - {0}
             named = [
                 row
                 for row in self._rows(title.media_type, name)
                 if not self._kinds[row] & decided
-                and not (years and self._year[row] and self._year[row] not in years)
             ]
-            if not certain or len({self._year[row] for row in named} - {0}) < 2:
+            year = _year_of(title)
+            years = ({year} if year else {self._year[row] for row in found}) - {0}
+            if years:
+                # What is wanted by its year has to say it.
+                unknown = set() if year and not is_played else {0}
+                named = [row for row in named if self._year[row] in years | unknown]
+            if not is_played or len({self._year[row] for row in named} - {0}) < 2:
                 found.update(dict.fromkeys(named))
         return list(found)
 
