@@ -199,7 +199,7 @@ class JellyfinHome:
 
     def requests_of(self, title: Title) -> int:
         return sum(
-            (request.argument("ids") or "").replace("-", "") == self.key(title)
+            self.key(title) in (request.argument("ids") or "").replace("-", "")
             for request in self.log.of("GET", "/Items")
         )
 
@@ -308,7 +308,10 @@ class PlexHome:
         return self.plex.server.key(title)
 
     def requests_of(self, title: Title) -> int:
-        return self.log.count_of("GET", f"/library/metadata/{self.key(title)}")
+        return sum(
+            self.key(title) in request.path.rpartition("/")[2].split(",")
+            for request in self.log.of("GET", "/library/metadata/*")
+        )
 
     async def play(
         self, who: str, title: Playable, position: timedelta = timedelta()

@@ -1,6 +1,7 @@
 """What webhooks leave out is asked of the server, afterwards and sparingly."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 import pytest
+from pytest_homeassistant_custom_component.common import async_capture_events
 
 from custom_components.media_scrobbler import enrichment
 from custom_components.media_scrobbler.storage import writer
@@ -23,7 +25,10 @@ from .simulators.catalogue import (
     NINTH_MERIDIAN,
     THE_PILOT_BOAT,
     THE_SALT_ROAD,
+    Episode,
+    ExternalIds,
 )
+from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.plex_server import PlexStandIn
 from .storage.common import Disk
 
@@ -155,7 +160,96 @@ async def test_episodes(
         assert play["duration"] == title.runtime.total_seconds()
         assert play["ids"]["tmdb"] == title.ids.tmdb
     assert home.requests_of(HARBOUR_LIGHTS) == 1
-    assert home.log.count_of("GET", items(home)) == 4
+    for title in (LOW_WATER, FOG_SIGNAL, THE_PILOT_BOAT):
+        assert home.requests_of(title) == 1
+    # Of Plex' two seasons it is asked which of their episodes share a file.
+    seasons = 2 if isinstance(home, PlexHome) else 0
+    assert await quiet(hass, home.log) <= 4 + seasons
+
+
+async def test_one_file_of_several_episodes(
+    hass: HomeAssistant,
+    plex_at_home: PlexStandIn,
+    address: str,
+) -> None:
+    """Plex tells of the one that was chosen; the others in its file are plays as well."""
+    home = PlexHome(plex_at_home)
+    plex_at_home.share_file(LOW_WATER, FOG_SIGNAL)
+    entry = await home.sign_in(hass, "alice", "bob")
+    await until(hass, lambda: "registered_url" in entry.data)
+    await quiet(hass, home.log)
+    heard = async_capture_events(hass, "media_scrobbler_scrobble")
+    home.log.clear()
+    await home.play("alice", FOG_SIGNAL)
+    await home.finish()
+    await until(hass, lambda: len(heard) == 2)
+    assert await quiet(hass, home.log) <= 4
+
+    plays = await alices(hass)
+    assert {
+        (play["season"], play["episode"], play["title"], play["duration"])
+        for play in plays
+    } == {
+        # Each is said to be as long as the file that it is in.
+        (2, 3, "Low Water", 2850),
+        (2, 4, "Fog Signal", 2850),
+    }
+    assert len({play["watched_at"] for play in plays}) == 1
+    for play in plays:
+        assert play["show_ids"].items() >= SHOW_IDS.items()
+        assert "tmdb" in play["ids"]
+        assert play["sources"][0]["event"] == "media.scrobble"
+
+    # What a person takes out of it stays out.
+    alice = viewer(hass, "alice")
+    (other,) = [play for play in plays if play["title"] == "Low Water"]
+    await call(hass, "remove_play", viewer=alice.entry_id, play_id=other["play_id"])
+    await home.play("alice", FOG_SIGNAL)
+    await home.finish()
+    await quiet(hass, home.log)
+    assert [play["title"] for play in await alices(hass)] == ["Fog Signal"]
+
+
+async def test_a_special_in_the_folder_of_a_season(
+    hass: HomeAssistant,
+    jellyfin_at_home: JellyfinStandIn,
+    address: str,
+    client: TestClient[Any, Any],
+) -> None:
+    """What its webhook says is settled by what the server says of the item."""
+    home = JellyfinHome(jellyfin_at_home)
+    special = Episode(
+        HARBOUR_LIGHTS,
+        0,
+        5,
+        "Behind the Lights",
+        ids=ExternalIds(tmdb=7_000_005),
+        runtime=LOW_WATER.runtime,
+        aired=LOW_WATER.aired,
+    )
+    await jellyfin_at_home.add(special)
+    entry = await home.sign_in(hass, "alice")
+    await until(hass, lambda: "registered_url" in entry.data)
+    await quiet(hass, home.log)
+    in_its_folder = {
+        "SeasonNumber": LOW_WATER.season,
+        "EpisodeNumber": LOW_WATER.number,
+        "SeriesName": "Harbour Lights",
+        "SeriesId": home.key(HARBOUR_LIGHTS),
+        "RunTimeTicks": 28_800_000_000,
+        "PlaybackPositionTicks": 28_800_000_000,
+    }
+    for title in (special, LOW_WATER, special):
+        body = json.loads(home.bare(title))
+        body |= in_its_folder | {"Provider_tmdb": title.ids.tmdb}
+        await send(hass, client, entry, json.dumps(body).encode())
+        await quiet(hass, home.log)
+
+    plays = await alices(hass)
+    assert {
+        (play["season"], play["episode"], play["title"], len(play["sources"]))
+        for play in plays
+    } == {(0, 5, "Behind the Lights", 2), (2, 3, "Low Water", 1)}
 
 
 async def test_requests_of_a_viewing(

@@ -13,7 +13,9 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN
 from .domain.media_server import MediaServer, MediaServerError, SignInError
+from .domain.play import Play, Report
 from .domain.title import MediaType, Title, combine, is_of_plex
+from .storage.history import Finding
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -32,8 +34,7 @@ LOOK_BACK = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class _Wanting:
     viewer: Viewer
-    play_id: str
-    title: Title
+    play: Play
 
 
 class Enrichment:
@@ -46,7 +47,7 @@ class Enrichment:
         self._hass = hass
         self._entry = entry
         self._client = client
-        self._known: OrderedDict[str, Title | None] = OrderedDict()
+        self._known: OrderedDict[str, tuple[Title, ...]] = OrderedDict()
         self._queue: OrderedDict[tuple[str, str], _Wanting] = OrderedDict()
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
@@ -62,12 +63,12 @@ class Enrichment:
         self._wake.set()
 
     @callback
-    def add(self, viewer: Viewer, play_id: str, title: Title) -> None:
+    def add(self, viewer: Viewer, play: Play) -> None:
         """Complete a play if the server may know more of its title."""
-        server_id = self._entry.unique_id or ""
+        server_id, title = self._entry.unique_id or "", play.title
         if is_complete(title) or server_id not in title.items | title.show_items:
             return
-        self._queue[viewer.entry.entry_id, play_id] = _Wanting(viewer, play_id, title)
+        self._queue[viewer.entry.entry_id, play.id] = _Wanting(viewer, play)
         self._wake.set()
 
     async def async_add_recent(self, viewer: Viewer) -> None:
@@ -75,7 +76,7 @@ class Enrichment:
         for play in await viewer.history.async_plays(
             start=dt_util.utcnow() - LOOK_BACK
         ):
-            self.add(viewer, play.id, play.title)
+            self.add(viewer, play)
 
     async def _async_work(self) -> None:
         while True:
@@ -88,7 +89,9 @@ class Enrichment:
             ):
                 key, wanting = next(iter(self._queue.items()))
                 try:
-                    title = await self.async_complete(wanting.title)
+                    title, others = await self._async_complete(
+                        wanting.play.title, is_played=True
+                    )
                 except MediaServerError as err:
                     # It stays in the queue until the server has been reached again, behind
                     # the others: it may be the only one that the server fails at.
@@ -98,40 +101,93 @@ class Enrichment:
                         await self._connection.async_request_refresh()
                     break
                 self._queue.pop(key, None)
-                if title == wanting.title:
-                    continue
                 try:
-                    await wanting.viewer.async_complete_play(wanting.play_id, title)
+                    if title != wanting.play.title:
+                        await wanting.viewer.async_complete_play(wanting.play, title)
+                    for other in others:
+                        await self._async_record(wanting, other)
                 except HomeAssistantError as err:
                     # Its file cannot be read or written, which a person is told of.
                     _LOGGER.debug("A play could not be completed: %s", err)
 
+    async def _async_record(self, wanting: _Wanting, title: Title) -> None:
+        """Record an episode that is in the file of a play as well, unless it has been."""
+        play = wanting.play
+        source = next(
+            (
+                source
+                for source in play.sources
+                if source.server_id == self._entry.entry_id
+            ),
+            play.sources[0],
+        )
+        report = Report(title=title, watched_at=play.watched_at, source=source)
+        (found,) = await wanting.viewer.async_find([report])
+        if found.finding is Finding.NEW:
+            await wanting.viewer.async_record(title, play.watched_at, source)
+
     async def async_complete(self, title: Title) -> Title:
         """Return a title with what the server knows of it; raises MediaServerError."""
-        server_id = self._entry.unique_id or ""
-        # Asked only if it is the item itself that lacks something, or where its show is.
-        if (item := title.items.get(server_id)) and not (
-            _is_described(title) and (_has_show(title) or server_id in title.show_items)
-        ):
-            if (known := await self._async_title(item)) is not None:
-                title = combine(title, known)
-        if (
-            not _has_show(title)
-            and (item := title.show_items.get(server_id))
-            and (show := await self._async_title(item)) is not None
-        ):
-            title = replace(
-                title, show_ids=show.ids | title.show_ids, show=title.show or show.title
-            )
+        title, _ = await self._async_complete(title)
         return title
 
-    async def _async_title(self, item: str) -> Title | None:
-        if item not in self._known:
-            self._known[item] = await self._client.async_title(item)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end(item)
-        return self._known[item]
+    async def _async_complete(
+        self, title: Title, *, is_played: bool = False
+    ) -> tuple[Title, tuple[Title, ...]]:
+        """Return a title with what the server knows of it, and what else is in its file.
+
+        Raises MediaServerError.
+        """
+        server_id = self._entry.unique_id or ""
+        item, show_item = title.items.get(server_id), title.show_items.get(server_id)
+        needs_show = not _has_show(title)
+        # Of an episode that was played the item is asked for in any case: Jellyfin's
+        # webhooks number a special as if it were of the season whose folder it is in, and
+        # Plex's do not say what else is in its file.
+        needs_item = (
+            (is_played and title.media_type is MediaType.EPISODE)
+            or not _is_described(title)
+            or (needs_show and show_item is None)
+        )
+        known = await self._async_titles(
+            item if needs_item else None, show_item if needs_show else None
+        )
+        others: tuple[Title, ...] = ()
+        if item is not None and (found := known.get(item)):
+            own, *companions = found
+            title = combine(title, own)
+            others = tuple(companions)
+            if own.season is not None and own.episode is not None:
+                title = replace(title, season=own.season, episode=own.episode)
+            if others:
+                title = replace(title, duration=own.duration)
+        if not _has_show(title) and (show_item := title.show_items.get(server_id)):
+            known |= await self._async_titles(show_item)
+            if found := known.get(show_item):
+                title = _with_show(title, found[0])
+                others = tuple(_with_show(other, found[0]) for other in others)
+        return title, others
+
+    async def _async_titles(self, *items: str | None) -> dict[str, tuple[Title, ...]]:
+        """Return what the server knows of items, asking once for those that are new."""
+        wanted = [item for item in items if item is not None]
+        if new := [item for item in wanted if item not in self._known]:
+            found = await self._client.async_titles(new)
+            for item in new:
+                self._known[item] = found.get(item, ())
+        known = {item: self._known[item] for item in wanted}
+        for item in wanted:
+            self._known.move_to_end(item)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+def _with_show(title: Title, show: Title) -> Title:
+    """Return an episode with what is known of its show."""
+    return replace(
+        title, show_ids=show.ids | title.show_ids, show=title.show or show.title
+    )
 
 
 def is_complete(title: Title) -> bool:

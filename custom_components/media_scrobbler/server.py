@@ -360,7 +360,7 @@ class Server:
     def complete(self, viewer: Viewer, play: Play) -> None:
         """Ask the server, in the background, for what a play's webhook has left out."""
         if self.connection is not None:
-            self.connection.enrichment.add(viewer, play.id, play.title)
+            self.connection.enrichment.add(viewer, play)
 
     @callback
     def fetch_poster(self, viewer: Viewer, play: Play, artwork: str) -> None:

@@ -325,14 +325,14 @@ class Viewer:
             # happened is only looked at.
             self._listener.after(held, happened=True)
 
-    async def async_complete_play(self, play_id: str, title: Title) -> None:
-        """Add to a play what has become known of its title.
+    async def async_complete_play(self, play: Play, title: Title) -> None:
+        """Add to a play what has become known of the title that it had.
 
         Where that shows it to be the same viewing as another play, the two become one. A
         play that has been removed meanwhile stays removed.
         """
         try:
-            play = await self.history.async_complete(play_id, title)
+            play = await self.history.async_complete(play.id, title, play.title)
         except KeyError:
             return
         self._tell("updated", play_data(self, play))

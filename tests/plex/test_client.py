@@ -24,10 +24,12 @@ from custom_components.media_scrobbler.domain.title import MediaType
 from custom_components.media_scrobbler.plex.client import PlexClient, async_identity
 
 from ..simulators.catalogue import (
+    FOG_SIGNAL,
     HARBOUR_LIGHTS,
     LOW_WATER,
     NINTH_MERIDIAN_TRAILER,
     SLOW_FERRY,
+    THE_PILOT_BOAT,
     THE_SALT_ROAD,
 )
 from ..simulators.faults import Fault
@@ -155,6 +157,65 @@ async def test_titles(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
     show = await title_of(HARBOUR_LIGHTS)
     assert (show.media_type, show.ids["tvdb"]) == (MediaType.SHOW, 438120)
     assert (await title_of(SLOW_FERRY)).artist == "Marlow & Finch"
+
+
+async def test_several_titles(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
+    """They are asked for at once; what shares its file with an episode follows it."""
+    server = plex_at_home.server
+    plex_at_home.share_file(LOW_WATER, FOG_SIGNAL)
+    keys = [server.key(title) for title in (LOW_WATER, HARBOUR_LIGHTS, THE_PILOT_BOAT)]
+    found = await alice.async_titles([*keys, "7"])
+    names = [[title.title for title in found[key]] for key in keys]
+    assert names == [
+        ["Low Water", "Fog Signal"],
+        ["Harbour Lights"],
+        ["The Pilot Boat"],
+    ]
+    assert found.keys() == set(keys)
+    assert all("tvdb" in title.ids for title in found[keys[0]])
+    # Which episodes of a season share a file is asked once.
+    before = len(server.log)
+    (other,) = (await alice.async_titles([server.key(FOG_SIGNAL)])).values()
+    assert [title.title for title in other] == ["Fog Signal", "Low Water"]
+    assert len(server.log) - before == 1
+
+
+@pytest.mark.parametrize(
+    ("of_show", "ids"),
+    [
+        pytest.param({"imdb": "tt1"}, {"imdb": "tt2", "tmdb": 5}, id="known"),
+        pytest.param({}, {"tmdb": 5}, id="unknown"),
+    ],
+)
+async def test_ids_of_the_show_beside_an_episodes(
+    plex_at_home: PlexStandIn,
+    alice: PlexClient,
+    of_show: dict[str, str],
+    ids: dict[str, Any],
+) -> None:
+    """Of two ids of one source the episode's is the one that is not its show's."""
+    faults = plex_at_home.server.faults
+
+    def container(element: str, *guids: str) -> str:
+        listed = "".join(f'<Guid id="{guid}"/>' for guid in guids)
+        return f"<MediaContainer>{element}{listed}</Directory></MediaContainer>"
+
+    episode = container(
+        '<Directory ratingKey="8" type="episode" grandparentRatingKey="9">',
+        "imdb://tt1",
+        "imdb://tt2",
+        "tmdb://5",
+    )
+    show = container(
+        '<Directory ratingKey="9" type="show">',
+        *(f"{source}://{value}" for source, value in of_show.items()),
+    )
+    with (
+        faults.answer(episode, path="/library/metadata/8", content_type="text/xml"),
+        faults.answer(show, path="/library/metadata/9", content_type="text/xml"),
+    ):
+        ((title,),) = (await alice.async_titles(["8"])).values()
+    assert title.ids == ids
 
 
 async def test_no_title(plex_at_home: PlexStandIn, alice: PlexClient) -> None:

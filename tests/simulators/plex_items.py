@@ -8,7 +8,7 @@ server lists and what it reports are the same thing.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 import itertools
 from typing import Any, override
@@ -81,6 +81,7 @@ class PlexItems(PlexServer):
         self._extra_items: dict[str, Item] = {}
         self._extra_keys: dict[str, Item] = {}
         self._guids: dict[Item, str] = {}
+        self._files: dict[Item, tuple[str, int]] = {}
         self._added_at: dict[str, int] = {}
         self._removed: set[Item] = set()
         self._keys: dict[str, str] = {}
@@ -185,6 +186,17 @@ class PlexItems(PlexServer):
         if guid is not None:
             self._guids[item] = guid
         return item
+
+    def share_file(self, episodes: Sequence[Episode]) -> None:
+        """Have episodes be in one file: each stays an item, and as long as the file."""
+        numbers = "-".join(f"E{episode.number:02}" for episode in episodes)
+        first = episodes[0]
+        name = f"/data/video/{first.show.title} - S{first.season:02}{numbers}.mkv"
+        length = sum((episode.runtime for episode in episodes), timedelta())
+        for episode in episodes:
+            item = self.locate(episode)
+            assert item is not None
+            self._files[item] = name, length // timedelta(milliseconds=1)
 
     def _add(self, kind: Kind, title: Title | str) -> Item:
         """Add one title, unless it is there."""
@@ -548,6 +560,8 @@ class PlexItems(PlexServer):
                 leaf in states and states[leaf].view_count > 0
                 for leaf in self.leaves(item)
             )
+        if item in self._files:
+            data["duration"] = self._files[item][1]
         if item.kind in LEAVES:
             data["Media"] = [self._media(item, data)]
         for name in extent.without:
@@ -716,7 +730,7 @@ class PlexItems(PlexServer):
                     "id": number,
                     "key": f"/library/parts/{number}/1/file.mkv",
                     "duration": data["duration"],
-                    "file": f"/data/video/{number}.mkv",
+                    "file": self._files.get(item, (f"/data/video/{number}.mkv",))[0],
                     "size": 1_474_560_000,
                     "container": "mkv",
                     "videoProfile": "high",

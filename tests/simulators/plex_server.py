@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from .authority import Authority
-from .catalogue import Playable, Title
+from .catalogue import Episode, Playable, Title
 from .certificate import server_context
 from .library import Library
 from .plex import PlexPlayer
@@ -318,6 +318,10 @@ class PlexStandIn:
     def remove(self, title: Title) -> None:
         """Remove something from the library."""
         self.server.remove(title)
+
+    def share_file(self, *episodes: Episode) -> None:
+        """Have episodes be in one file; only the one that is chosen becomes watched."""
+        self.server.items.share_file(episodes)
 
     def mark(
         self,

@@ -164,6 +164,15 @@ class MediaServer(Protocol):
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""
 
+    async def async_titles(
+        self, items: Collection[str]
+    ) -> dict[str, tuple[Title, ...]]:
+        """Return what the server knows of items, by their ids; not of those that are gone.
+
+        An episode is followed by the others that are in its file, where webhooks name one
+        of them only.
+        """
+
     async def async_title(self, item: str) -> Title | None:
         """Return what the server knows of an item, None if it has it no more."""
 

@@ -266,6 +266,21 @@ def combine(known: Title, news: Title) -> Title:
     )
 
 
+def settled(title: Title, asked: Title, answer: Title) -> Title:
+    """Return a title with what a server has answered of it; nothing else is replaced.
+
+    `answer` is what was `asked` for with what the server's own item says: it knows the
+    numbers of an episode, and the length of one that shares its file with others, better
+    than webhooks. What is different from what was asked for by now stays.
+    """
+    known = combine(title, answer)
+    if (title.season, title.episode) == (asked.season, asked.episode):
+        known = replace(known, season=answer.season, episode=answer.episode)
+    if title.duration == asked.duration:
+        known = replace(known, duration=answer.duration)
+    return known
+
+
 def number_of(title: Title) -> str | None:
     """Return an episode's season and number as one text, None where either is unknown."""
     if title.season is None or title.episode is None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from aiohttp import ClientSession
 
@@ -198,16 +199,31 @@ class JellyfinClient:
 
     async def async_title(self, item: str) -> Title | None:
         """Return what the server knows of an item, None if it has it no more."""
-        params = {"ids": item, "fields": "ProviderIds", "recursive": "true"}
+        titles = await self.async_titles([item])
+        return next(chain.from_iterable(titles.values()), None)
+
+    async def async_titles(
+        self, items: Collection[str]
+    ) -> dict[str, tuple[Title, ...]]:
+        """Return what the server knows of items, by their ids; not of those that are gone."""
+        params = {
+            "ids": ",".join(items),
+            "fields": "ProviderIds",
+            "recursive": "true",
+        }
         if self._user_id is not None:
             params["userId"] = self._user_id
         answer = await self._http.async_object("GET", "/Items", params=params)
+        titles: dict[str, tuple[Title, ...]] = {}
         try:
             for found in answer.objects("Items"):
-                return item_title(found, None, self._server_id)
+                title = item_title(found, None, self._server_id)
+                key = plain_id(found, "Id")
+                if title is not None and key is not None and key in items:
+                    titles[key] = (title,)
         except PayloadError:
             pass
-        return None
+        return titles
 
     async def async_artwork(self, artwork: str) -> bytes:
         """Return an item's poster; it needs no token."""

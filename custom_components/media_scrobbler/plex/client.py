@@ -1,6 +1,8 @@
 """A Plex Media Server that has been signed in to, through plexapi."""
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -36,17 +38,22 @@ from .api import Api
 from .calls import Caller, async_send
 from .history import HistoryReader, LatestReader
 from .library import (
+    InFiles,
     artwork_path,
     metadata_path,
     read_episodes,
+    read_files,
     read_page,
     read_sections,
     read_watched,
 )
-from .metadata import MILLISECONDS, OWNER_ACCOUNT, account, parse_title
+from .metadata import MILLISECONDS, OWNER_ACCOUNT, account, mixes_ids, parse_title
 
 MIN_VERSION = (1, 25)
 """Servers before this one know nothing of the ids that titles are recognised by."""
+
+SEASONS_REMEMBERED = 50
+"""Seasons of which it is remembered which episodes share a file."""
 
 _LIBRARY = "com.plexapp.plugins.library"
 _PLAYABLE_TAGS = ("Video", "Track")
@@ -77,6 +84,7 @@ class PlexClient:
         self._api = Api(self._caller.session, url, token)
         self.account = PlexAccount(hass, account_token)
         self._is_owner: bool | None = None
+        self._seasons: OrderedDict[str, InFiles] = OrderedDict()
 
     async def _async_call[T](
         self, job: Callable[[PlexServer], T], *, within: float | None = None
@@ -143,15 +151,59 @@ class PlexClient:
         """Return what the server knows of an item, None if it has it no more."""
 
         def title(server: PlexServer) -> Title | None:
-            try:
-                root = _query(server, f"{metadata_path(item)}?includeGuids=1")
-            except NotFound, ItemGoneError:
-                return None
-            for element in root:
-                return _title(element, server.machineIdentifier)
-            return None
+            elements = _metadata(server, [item])
+            return _title(elements[0], server.machineIdentifier) if elements else None
 
         return await self._async_call(title)
+
+    async def async_titles(
+        self, items: Collection[str]
+    ) -> dict[str, tuple[Title, ...]]:
+        """Return what the server knows of items, by their ids; not of those that are gone.
+
+        An episode is followed by the others that are in its file: each of them is an item,
+        and a webhook names the one that was chosen.
+        """
+
+        def titles(server: PlexServer) -> dict[str, tuple[Title, ...]]:
+            elements = {
+                element.get("ratingKey", ""): element
+                for element in _metadata(server, items)
+            }
+            return {
+                key: self._in_file(server, element, title)
+                for key, element in elements.items()
+                if key in items
+                and (title := _own_title(server, element, elements)) is not None
+            }
+
+        return await self._async_call(titles)
+
+    def _in_file(
+        self, server: PlexServer, element: Element, title: Title
+    ) -> tuple[Title, ...]:
+        """Return a title and, of an episode, the others that are in its file."""
+        files = {part.get("file") for part in element.iter("Part")} - {None}
+        season = element.get("parentRatingKey")
+        if title.media_type is not MediaType.EPISODE or not files or season is None:
+            return (title,)
+        server_id = server.machineIdentifier
+        known = self._seasons.get(season, [])
+        if not any(title.items == other.items for _, other in known):
+            known = read_files(self._api, season, server_id=server_id)
+            self._seasons[season] = known
+            if len(self._seasons) > SEASONS_REMEMBERED:
+                self._seasons.popitem(last=False)
+        others = [
+            other
+            for in_files, other in known
+            if in_files & files and other.items != title.items
+        ]
+        if not others:
+            return (title,)
+        # Each is said to be as long as the file.
+        length = title.duration // (len(others) + 1) if title.duration else None
+        return tuple(replace(each, duration=length) for each in (title, *others))
 
     async def async_artwork(self, artwork: str) -> bytes:
         """Return a poster."""
@@ -414,6 +466,31 @@ def _fields(element: Element) -> Fields:
     content: dict[str, Any] = dict(element.attrib)
     content["Guid"] = [dict(guid.attrib) for guid in element.findall("Guid")]
     return Fields(content, element.tag)
+
+
+def _metadata(server: PlexServer, items: Collection[str]) -> list[Element]:
+    """Return what the server says of items; of those that are gone it says nothing."""
+    try:
+        return list(_query(server, f"{metadata_path(*items)}?includeGuids=1"))
+    except NotFound, ItemGoneError:
+        return []
+
+
+def _own_title(
+    server: PlexServer, element: Element, known: Mapping[str, Element]
+) -> Title | None:
+    """Return the title of an item; the ids of its show are asked for if some may be its own."""
+    server_id = server.machineIdentifier
+    try:
+        fields = _fields(element)
+        show = element.get("grandparentRatingKey")
+        if show is None or not mixes_ids(fields):
+            return parse_title(fields, server_id)
+        of_show = known.get(show) or next(iter(_metadata(server, [show])), None)
+        title = _title(of_show, server_id) if of_show is not None else None
+        return parse_title(fields, server_id, title.ids if title else None)
+    except PayloadError:
+        return None
 
 
 def _title(element: Element, server_id: str) -> Title | None:

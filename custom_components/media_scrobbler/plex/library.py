@@ -28,12 +28,19 @@ _ARTWORK = re.compile(r"/library/metadata/(\d+)/thumb/(\d+)", re.ASCII)
 
 # External ids come only where asked for. What makes up most of an item is not used here:
 # its files, people and descriptions. A server that cannot leave them out sends them.
-_EXTENT: Params = {
+_UNUSED = (
+    "Collection,Country,Director,Field,Genre,Image,Label,"
+    "Producer,Rating,Role,Similar,UltraBlurColors,Writer"
+)
+_WITH_FILES: Params = {
     "includeGuids": 1,
-    "excludeElements": "Collection,Country,Director,Field,Genre,Image,Label,Media,"
-    "Producer,Rating,Role,Similar,UltraBlurColors,Writer",
+    "excludeElements": _UNUSED,
     "excludeFields": "summary,tagline",
 }
+_EXTENT: Params = {**_WITH_FILES, "excludeElements": f"{_UNUSED},Media"}
+
+type InFiles = list[tuple[frozenset[str], Title]]
+"""Episodes, each with the files that it is in."""
 
 
 def metadata_path(*items: str) -> str:
@@ -130,6 +137,38 @@ def read_episodes(api: Api, item: str, start: int, *, server_id: str) -> Page:
         if (entry := _entry(each, MediaType.EPISODE, server_id, watched=False))
     )
     return Page(entries, len(part.items), part.total)
+
+
+def read_files(api: Api, season: str, *, server_id: str) -> InFiles:
+    """Return the episodes of a season with their files; none if it is gone."""
+    found: InFiles = []
+    start, total = 0, 1
+    while start < total:
+        try:
+            part = api.part(
+                f"{metadata_path(season)}/children",
+                _WITH_FILES,
+                start,
+                EPISODES_AT_ONCE,
+            )
+        except NotFound, ItemGoneError:
+            return []
+        for item in part.items:
+            try:
+                metadata = Fields(item)
+                title = _title(metadata, MediaType.EPISODE, server_id)
+                files = frozenset(
+                    file
+                    for media in metadata.objects("Media")
+                    for piece in media.objects("Part")
+                    if (file := piece.text("file"))
+                )
+            except PayloadError:
+                continue
+            if title is not None and files:
+                found.append((files, title))
+        start, total = start + len(part.items), part.total
+    return found
 
 
 def read_watched(api: Api, items: Collection[str]) -> dict[str, datetime | None]:

@@ -26,7 +26,7 @@ import orjson
 from ..const import DOMAIN
 from ..domain.play import Certainty, Play, Report, Source
 from ..domain.rules import merge, viewing_gap
-from ..domain.title import Title, combine, same_title
+from ..domain.title import Title, combine, same_title, settled
 from .codec import play_from_dict
 from .history_part import Part
 from .index import PlayIndex
@@ -443,15 +443,22 @@ class History:
             await written
         return old, new
 
-    async def async_complete(self, play_id: str, title: Title) -> Play:
+    async def async_complete(
+        self, play_id: str, title: Title, asked: Title | None = None
+    ) -> Play:
         """Add to a play what has become known of its title.
 
-        If that shows it to be the same viewing as another play, it becomes part of that
-        one. Raises as `async_change` does.
+        With what was `asked` for, the server has answered better, see `settled`. If that
+        shows it to be the same viewing as another play, it becomes part of that one.
+        Raises as `async_change` does.
         """
-        _, play = await self.async_change(
-            play_id, lambda play: replace(play, title=combine(play.title, title))
-        )
+
+        def complete(play: Play) -> Play:
+            if asked is None:
+                return replace(play, title=combine(play.title, title))
+            return replace(play, title=settled(play.title, asked, title))
+
+        _, play = await self.async_change(play_id, complete)
         assert play is not None
         async with self._lock:
             # Found before anything is changed: it may have been removed meanwhile.
