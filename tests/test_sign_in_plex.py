@@ -361,6 +361,41 @@ async def test_token(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
     assert plex_net.accounts.user_of(token) is plex_net.owner
 
 
+async def test_token_of_a_guest(hass: HomeAssistant, plex_net: PlexStandIn) -> None:
+    """Whom a server is shared with can give the token of their account, too."""
+    bob = plex_net.accounts["bob"]
+    result = await start_flow(hass, "plex", "plex_token")
+    token = plex_net.token(bob)
+    result = await answer(hass, result, **fields(plex_net) | {"token": token})
+    result = await answer(hass, result, local_only=True)
+    assert choices(result, "accounts") == {str(bob.id): "bob"}
+    entry = (await answer(hass, result, accounts=[]))["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.data["account_token"] == token
+    assert entry.data["token"] == plex_net.accounts.server_token(
+        bob, plex_net.server.uuid
+    )
+
+
+@pytest.mark.parametrize("who", ["bob", "carol"])
+async def test_token_that_is_not_enough(
+    hass: HomeAssistant, plex_net: PlexStandIn, who: str
+) -> None:
+    """It is said whether the server or only plex.tv does not take a token."""
+    if who == "carol":
+        # She has an account, but is no guest here.
+        token = plex_net.token(plex_net.accounts.add("carol"))
+        error = "invalid_auth"
+    else:
+        bob = plex_net.accounts["bob"]
+        token = plex_net.accounts.server_token(bob, plex_net.server.uuid)
+        error = "account_refused"
+    result = await start_flow(hass, "plex", "plex_token")
+    result = await answer(hass, result, **fields(plex_net) | {"token": token})
+    assert result["errors"] == {"base": error}
+    await finish(hass, await answer(hass, result, **fields(plex_net)))
+
+
 @pytest.mark.parametrize(
     ("url", "error"),
     [

@@ -14,7 +14,7 @@ from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
 from .domain.address import url_at
 from .domain.event import ServerType
 from .domain.markdown import literal
-from .domain.media_server import MediaServerError
+from .domain.media_server import MediaServer, MediaServerError, ServerInfo, SignInError
 from .plex.account import FoundServer, PlexAccount
 from .plex.client import async_identity
 from .plex_pin import PlexPinSteps
@@ -125,7 +125,7 @@ class PlexSteps(PlexPinSteps, ServerSteps):
                     CONF_VERIFY_SSL: user_input[CONF_VERIFY_SSL],
                     CONF_OBTAINED: False,
                 }
-                answered = await self._async_try(ServerType.PLEX, data, errors)
+                answered = await self._async_try_token(data, errors)
                 if answered is not None:
                     result = await self._async_signed_in(
                         ServerType.PLEX, *answered, errors
@@ -155,6 +155,30 @@ class PlexSteps(PlexPinSteps, ServerSteps):
             errors=errors,
             description_placeholders=self._error_placeholders,
         )
+
+    async def _async_try_token(
+        self, data: dict[str, Any], errors: dict[str, str]
+    ) -> tuple[MediaServer, ServerInfo, dict[str, Any]] | None:
+        """Return what answers to a token that a person has given, or note the error.
+
+        A server takes the token of an account from its owner alone. For a guest's, plex.tv
+        has another one.
+        """
+        answered = await self._async_try(ServerType.PLEX, data, errors)
+        if answered is not None or errors != {"base": SignInError.reason}:
+            return answered
+        identity = await async_identity(self.hass, data[CONF_URL])
+        try:
+            found = await PlexAccount(self.hass, data[CONF_TOKEN]).async_servers()
+        except MediaServerError:
+            return None
+        for server in found:
+            if server.id == identity:
+                errors.clear()
+                return await self._async_try(
+                    ServerType.PLEX, {**data, CONF_TOKEN: server.token}, errors
+                )
+        return None
 
     @override
     async def async_step_zeroconf(

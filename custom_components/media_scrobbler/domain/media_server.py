@@ -83,6 +83,15 @@ class SignInError(MediaServerError):
     reason = "invalid_auth"
 
 
+class AccountRefusedError(SignInError):
+    """The server takes the credentials, and plex.tv does not.
+
+    So it is with a token for one server alone, such as guests have.
+    """
+
+    reason = "account_refused"
+
+
 class ExpiredError(SignInError):
     """What a person was to confirm has not been confirmed in time."""
 

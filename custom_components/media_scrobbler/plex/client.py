@@ -1,7 +1,7 @@
 """A Plex Media Server that has been signed in to, through plexapi."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from ..domain.event import Party
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
+    AccountRefusedError,
     ForbiddenError,
     ItemGoneError,
     MediaServerError,
@@ -126,7 +127,7 @@ class PlexClient:
         try:
             listed = await self._async_call(accounts)
         except ForbiddenError, SignInError:
-            party = await self.account.async_party()
+            party = await self._async_account(self.account.async_party())
             # A token that is no longer good makes nobody of an owner.
             self._is_owner = self._is_owner or False
             return [party]
@@ -410,7 +411,17 @@ class PlexClient:
 
     async def async_webhook_obstacle(self) -> str | None:
         """Return why no webhook can be registered, or None."""
-        return None if await self.account.async_has_pass() else "no_plex_pass"
+        has_pass = await self._async_account(self.account.async_has_pass())
+        return None if has_pass else "no_plex_pass"
+
+    async def _async_account[T](self, answer: Awaitable[T]) -> T:
+        """Return what plex.tv answers; raises AccountRefusedError where it alone refuses."""
+        try:
+            return await answer
+        except SignInError as err:
+            # Unless the server does not let us in any more either.
+            await self.async_info()
+            raise AccountRefusedError from err
 
     async def async_register_webhook(
         self, url: str, replaced: Collection[str] = ()
