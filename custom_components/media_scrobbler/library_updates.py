@@ -78,6 +78,8 @@ class LibraryUpdates:
         self._waiting: OrderedDict[str, _Change] = OrderedDict()
         # By item: what is in the library, and the server may know more of.
         self._incomplete: OrderedDict[str, Title] = OrderedDict()
+        # By show: what has arrived with it while it was not known.
+        self._untold: dict[str, list[Title]] = {}
         # By item: those that had no id, how often they have been looked at, and when next.
         self._unmatched: dict[str, tuple[int, CALLBACK_TYPE]] = {}
         self._worker: asyncio.Task[None] | None = None
@@ -115,6 +117,7 @@ class LibraryUpdates:
         """Let go of what waits."""
         self._waiting.clear()
         self._incomplete.clear()
+        self._untold.clear()
         for _, cancel in self._unmatched.values():
             cancel()
         self._unmatched.clear()
@@ -159,15 +162,30 @@ class LibraryUpdates:
             for title in added.values()
             if title.media_type is not MediaType.SEASON
         )
-        await self._listener.async_arrived(self._server, arrived)
+        asked: dict[str, Title] = {}
         if self._server.connection is not None:
             room = max(0, MAX_WAITING - len(self._incomplete))
-            self._incomplete |= islice(added.items(), room)
+            asked = dict(islice(added.items(), room))
+            self._incomplete |= asked
+        told: list[Title] = []
+        for title in arrived:
+            # Of the show of an episode there is but the name: with what is in it, it is told
+            # of once more is known.
+            items = (*title.items.values(), *title.show_items.values())
+            show = next(
+                (item for item in items if item in shows and item in asked), None
+            )
+            if show is None:
+                told.append(title)
+            else:
+                self._untold.setdefault(show, []).append(title)
+        await self._listener.async_arrived(self._server, told)
 
     async def _async_remove(self, titles: dict[str, Title]) -> None:
         gone = 0
         for item, title in titles.items():
             self._incomplete.pop(item, None)
+            self._untold.pop(item, None)
             if (unmatched := self._unmatched.pop(item, None)) is not None:
                 unmatched[1]()
             for each in (item, *await self._async_episodes_of(title)):
@@ -192,8 +210,10 @@ class LibraryUpdates:
 
     async def _async_complete(self, item: str, title: Title) -> None:
         """Ask the server for what it knows of an item, and has been added to it."""
+        untold = self._untold.pop(item, [])
         connection = self._server.connection
         if connection is None or not connection.last_update_success:
+            await self._listener.async_arrived(self._server, untold)
             return
         is_season = title.media_type is MediaType.SEASON
         episodes: list[Title] = []
@@ -217,7 +237,7 @@ class LibraryUpdates:
         # What was known by half may be recognised only now.
         news = [completed] if completed != title else []
         arrived = await library.async_put([*news, *episodes])
-        await self._listener.async_arrived(self._server, [*news, *arrived])
+        await self._listener.async_arrived(self._server, [*news, *untold, *arrived])
         if not is_season and title.media_type is not MediaType.EPISODE:
             self._look_again(item, completed)
 
