@@ -490,12 +490,14 @@ async def test_never_answers(
     ways: list[Callable[[], Fault]] = [
         lambda: faults.slow(0.5),
         faults.hang,
+        faults.trickle,
         faults.cut,
         faults.drop,
     ]
     for go_wrong in ways:
         with go_wrong(), pytest.raises(CannotConnectError):
             await call(alice.client)
+    short(monkeypatch, 10)
     with jellyfin.faults.html(), pytest.raises(NotAMediaServerError):
         await call(alice.client)
     await jellyfin.stop()

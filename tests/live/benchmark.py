@@ -27,6 +27,7 @@ from ..simulators.plex import PlexAccount, PlexServer
 from .benchmark_following import measure_following
 from .benchmark_library import measure_libraries
 from .benchmark_servers import measure_servers
+from .benchmark_unresponsive import measure_unresponsive
 from .home_assistant import LiveHomeAssistant
 from .measuring import PROBE, ROUNDS, Bench, Row, table
 from .report import DOMAIN
@@ -395,6 +396,11 @@ def main() -> int:
         action="store_true",
         help="measure only what has to do with keeping histories and servers in step",
     )
+    parser.add_argument(
+        "--unresponsive",
+        action="store_true",
+        help="measure only what servers that do not answer hold up; part of no other run",
+    )
     wanted = parser.parse_args()
     rows: list[Row] = []
     if wanted.servers:
@@ -403,7 +409,11 @@ def main() -> int:
         rows += asyncio.run(measure_libraries())
     if wanted.following:
         rows += asyncio.run(measure_following())
-    if not (wanted.servers or wanted.libraries or wanted.following):
+    if wanted.unresponsive:
+        rows += asyncio.run(measure_unresponsive())
+    if not (
+        wanted.servers or wanted.libraries or wanted.following or wanted.unresponsive
+    ):
         rows = asyncio.run(run())
     print()
     print(table(rows))

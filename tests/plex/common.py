@@ -34,6 +34,7 @@ def silences(faults: Faults, path: str) -> list[Callable[[], Fault]]:
     """Return the ways in which there is no answer to be had."""
     return [
         lambda: faults.hang(path=path),
+        lambda: faults.trickle(path=path),
         lambda: faults.cut(path=path),
         lambda: faults.drop(path=path),
     ]

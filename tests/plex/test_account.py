@@ -234,6 +234,7 @@ async def test_never_answers(
     ways: list[Callable[[], Fault]] = [
         lambda: faults.slow(0.5),
         faults.hang,
+        faults.trickle,
         faults.cut,
         faults.drop,
     ]

@@ -1,5 +1,6 @@
 """The client of a Plex Media Server, asked of a stand-in over HTTP."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 import logging
@@ -382,6 +383,7 @@ async def test_never_answers(
     ways: list[Callable[[], Fault]] = [
         lambda: faults.slow(0.5),
         faults.hang,
+        faults.trickle,
         faults.cut,
         faults.drop,
     ]
@@ -398,6 +400,19 @@ async def test_never_answers(
     await plex_at_home.server.start()
     await call(client)
     assert client._token not in caplog.text
+
+
+async def test_given_up(plex_at_home: PlexStandIn, alice: PlexClient) -> None:
+    """Who does not want to know any more keeps neither the server nor the client busy."""
+    with plex_at_home.server.faults.hang() as fault:
+        asking = asyncio.create_task(alice.async_info())
+        while not fault.hits:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    async with asyncio.timeout(10):
+        assert (await alice.async_info()).name == "Attic"
 
 
 async def test_signed_out_at_the_server(
