@@ -11,7 +11,6 @@ from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import instance_id
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
 from .const import (
@@ -33,6 +32,7 @@ from .domain.media_server import (
 )
 from .enrichment import Enrichment
 from .healing import Healing
+from .http_client import async_session
 from .jellyfin.client import JellyfinClient
 from .now_playing import NowPlayingWatch
 from .plex.account import PlexAccount
@@ -55,7 +55,7 @@ LEAVE_PATIENCE = 4
 CHECK_TIMEOUT = 15
 """Seconds in which a server has to say that it is there."""
 
-START_TIMEOUT = 4
+START_TIMEOUT = 3
 """The same while Home Assistant starts, which waits for it: the set-up is tried again later."""
 
 CHECK_INTERVAL = timedelta(minutes=5)
@@ -84,7 +84,7 @@ async def async_create_client(
             verify_ssl=data[CONF_VERIFY_SSL],
         )
     return JellyfinClient(
-        async_get_clientsession(hass, verify_ssl=data[CONF_VERIFY_SSL]),
+        async_session(hass, verify_ssl=data[CONF_VERIFY_SSL]),
         url=data[CONF_URL],
         device_id=await instance_id.async_get(hass),
         token=data[CONF_TOKEN],

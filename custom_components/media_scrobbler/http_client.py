@@ -7,6 +7,7 @@ the answer itself all count. aiohttp's own limits would begin anew with each.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import (
     ClientConnectionError,
@@ -20,11 +21,17 @@ from aiohttp import (
     ClientSession,
     ClientSSLError,
     ClientTimeout,
+    DummyCookieJar,
     ServerDisconnectedError,
 )
+from homeassistant.const import EVENT_HOMEASSISTANT_CLOSE
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 from yarl import URL
 
+from .const import DOMAIN
 from .domain.ids import is_item_id
 from .domain.media_server import (
     BusyError,
@@ -57,6 +64,9 @@ LONGEST_PAUSE = 3.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
+_SESSIONS: HassKey[dict[bool, ClientSession]] = HassKey(f"{DOMAIN}_sessions")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """All of an answer, whatever its status, but for those that `async_fetch` raises for."""
@@ -64,6 +74,28 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+@callback
+def async_session(hass: HomeAssistant, *, verify_ssl: bool = True) -> ClientSession:
+    """Return the session by which servers are asked; it keeps no cookies.
+
+    With those of one account something could be asked by the token of another.
+    """
+    sessions = hass.data.setdefault(_SESSIONS, {})
+    if (known := sessions.get(verify_ssl)) is not None:
+        return known
+    session = async_create_clientsession(
+        hass, verify_ssl=verify_ssl, auto_cleanup=False, cookie_jar=DummyCookieJar()
+    )
+
+    @callback
+    def detach(_: Event[Any]) -> None:
+        session.detach()
+
+    hass.bus.async_listen_once(EVENT_HOMEASSISTANT_CLOSE, detach)
+    sessions[verify_ssl] = session
+    return session
 
 
 def picture(answer: Answer) -> bytes:

@@ -13,7 +13,6 @@ from homeassistant.const import (
     CONF_VERIFY_SSL,
 )
 from homeassistant.helpers import instance_id
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import voluptuous as vol
 
 from .const import CONF_OBTAINED, CONF_USER_ID
@@ -21,6 +20,7 @@ from .domain.event import ServerType
 from .domain.markdown import literal
 from .domain.media_server import ForbiddenError, MediaServerError, ServerInfo
 from .flow_base import WaitingFlow
+from .http_client import async_session
 from .jellyfin.client import JellyfinClient, SignedIn
 from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps
 
@@ -184,7 +184,7 @@ class JellyfinSteps(WaitingFlow, ServerSteps):
 
         async def create(url: str) -> JellyfinClient:
             return JellyfinClient(
-                async_get_clientsession(self.hass, verify_ssl=verify_ssl),
+                async_session(self.hass, verify_ssl=verify_ssl),
                 url=url,
                 device_id=device_id,
                 token=token,

@@ -17,7 +17,6 @@ from xml.etree.ElementTree import ParseError
 
 from aiohttp import ClientSession
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from plexapi.exceptions import BadRequest, NotFound, PlexApiException, Unauthorized
 import requests
 from requests.adapters import BaseAdapter
@@ -34,7 +33,7 @@ from ..domain.media_server import (
     ServerFailureError,
     SignInError,
 )
-from ..http_client import Answer, async_fetch
+from ..http_client import Answer, async_fetch, async_session
 
 # What is below it does something, though it is asked for like something to read. A mark
 # that is repeated counts once more: whoever marks looks at it first.
@@ -63,7 +62,7 @@ class Caller:
         """Take where the executor is, and whether certificates are verified."""
         self._hass = hass
         self._lock = asyncio.Lock()
-        self.client_session = async_get_clientsession(hass, verify_ssl=verify_ssl)
+        self.client_session = async_session(hass, verify_ssl=verify_ssl)
         self.session = requests.Session()
         # No passwords from a file on this machine, nor the headers that requests adds.
         self.session.trust_env = False

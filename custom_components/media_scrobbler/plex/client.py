@@ -9,7 +9,6 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import orjson
 from plexapi.exceptions import NotFound
 from plexapi.server import PlexServer
@@ -33,7 +32,7 @@ from ..domain.media_server import (
 )
 from ..domain.picture import MAX_BYTES as MAX_PICTURE
 from ..domain.title import MediaType, Title
-from ..http_client import picture
+from ..http_client import async_session, picture
 from .account import PlexAccount
 from .api import Api
 from .calls import Caller, async_send
@@ -445,7 +444,7 @@ async def async_identity(hass: HomeAssistant, url: str) -> str | None:
     """
     try:
         answer = await async_send(
-            async_get_clientsession(hass, verify_ssl=False),
+            async_session(hass, verify_ssl=False),
             "GET",
             URL(f"{url}/identity"),
             headers={"Accept": "application/json"},

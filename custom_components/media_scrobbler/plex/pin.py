@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 from homeassistant import const
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 import orjson
 from plexapi.myplex import MyPlexPinLogin
 from yarl import URL
 
 from ..domain.fields import Fields
 from ..domain.media_server import ExpiredError, NotAMediaServerError, ServerFailureError
+from ..http_client import async_session
 from ..polling import async_poll
 from .calls import async_send
 
@@ -33,7 +33,7 @@ class PinSignIn:
 
     def __init__(self, hass: HomeAssistant, client_id: str) -> None:
         """Take by which id plex.tv shall know this Home Assistant."""
-        self._session = async_get_clientsession(hass)
+        self._session = async_session(hass)
         self._client = {
             "X-Plex-Client-Identifier": client_id,
             "X-Plex-Product": "Media Scrobbler",
