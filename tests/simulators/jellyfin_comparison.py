@@ -93,6 +93,8 @@ _READ = frozenset(
 _READ_WHOLE = frozenset({"ProviderIds", "errors"})
 # Of the files of an item, which they are.
 _READ_AS_IDS = "MediaSources"
+# How the keys of tasks begin, which are called by the name of that of user data.
+_TASKS = ("RefreshLibrary", "Webhook")
 # What is in these belongs together by the first of the names that it has.
 _NAMES = ("Id", "Key", "Name")
 
@@ -192,9 +194,6 @@ class Reader:
             if values and all(isinstance(v, dict) and name in v for v in values):
                 return {value[name]: value for value in values}
         return values
-
-
-_TASKS = ("RefreshLibrary", "Webhook")
 
 
 def differences(where: str, expected: Any, found: Any) -> Iterator[Difference]:

@@ -34,6 +34,7 @@ from .jellyfin_server import JellyfinStandIn
 from .jellyfin_tasks import TaskKey
 from .jellyfin_version import JellyfinVersion
 
+# Steps before which something was done that was not recorded.
 _BEFORE_UNMARKED = re.compile("marked as watched, datePlayed|marked with a date, ")
 # What says of something in a list that there is one of its name, whatever its id.
 _BY_NAME = frozenset({"CollectionType", "Triggers"})
@@ -72,7 +73,6 @@ class Replay:
     tokens: dict[str, str] = field(default_factory=dict)
     # What the stand-in has instead of the ids and secrets of the server.
     ours: dict[str, str] = field(default_factory=dict)
-    shows: dict[str, Show] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
     # --- what there was before ---------------------------------------------------------
@@ -199,15 +199,21 @@ class Replay:
         self._learn(asked, answer)
         self.differences += differences(
             where,
-            {"status": asked.status, "answer": self._read(self.expected, asked.answer)},
-            {"status": status, "answer": self._read(self.found, answer)},
+            {"status": asked.status, **self._read(self.expected, asked, asked.answer)},
+            {"status": status, **self._read(self.found, asked, answer)},
         )
 
-    def _read(self, reader: Reader, answer: Any) -> Any:
-        """Return what is read of an answer; of sessions, those of the recording alone."""
-        if isinstance(answer, list) and answer and "PlayState" in str(answer[0]):
+    def _read(self, reader: Reader, asked: Asked, answer: Any) -> dict[str, Any]:
+        """Return what is read of an answer, and in which order where it was sorted.
+
+        Of sessions, those of the recording alone.
+        """
+        if asked.path == "/Sessions" and asked.status == 200:
             answer = [one for one in answer if one["DeviceId"] in self._devices()]
-        return reader.answer(answer)
+        read = reader.answer(answer)
+        if "sortBy" in asked.query:
+            return {"answer": read, "order": list(read["Items"])}
+        return {"answer": read}
 
     def _devices(self) -> set[str]:
         """Return the devices that somebody signed in on while it was recorded."""
@@ -325,10 +331,7 @@ class Replay:
     def _added_files(self) -> list[Title]:
         """Return the largest of what came, which the step after it tells of."""
         return [
-            title
-            for title in self._told_titles()
-            if title.key.split("/")[0] in {"show", "movie"}
-            and title.key.count("/") == 2
+            title for title in self._told_titles() if isinstance(title, Show | Movie)
         ]
 
     def _told_titles(self) -> Iterator[Title]:
