@@ -10,8 +10,11 @@ from aiohttp.test_utils import TestClient
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.media_scrobbler.connection import CHECK_INTERVAL
 from custom_components.media_scrobbler.jellyfin import client as jellyfin_client
 
 from .common import (
@@ -937,20 +940,41 @@ async def test_sign_in_anew_under_https(hass: HomeAssistant, reachable: str) -> 
 # Reconfiguring
 
 
+@pytest.mark.parametrize("at_start", [False, True])
 async def test_moved_under_a_path(
+    hass: HomeAssistant,
+    jellyfin_server: JellyfinStandIn,
+    alice: JellyfinUser,
+    at_start: bool,
+) -> None:
+    """A server that has got a base URL leads to where it is, and is found there."""
+    entry = await added(hass, jellyfin_server)
+    before = dict(entry.data)
+    jellyfin_server.base_url = "/jellyfin"
+    if at_start:
+        await hass.config_entries.async_reload(entry.entry_id)
+    else:
+        async_fire_time_changed(hass, dt_util.utcnow() + 2 * CHECK_INTERVAL)
+    await until(hass, lambda: entry.data["url"] == jellyfin_server.url)
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert entry.data == before | {"url": f"{before['url']}/jellyfin"}
+
+
+async def test_leads_to_another_server(
     hass: HomeAssistant, jellyfin_server: JellyfinStandIn, alice: JellyfinUser
 ) -> None:
-    """A server that has got a base URL says so, and is found under it."""
+    """Where it leads to anything else it is said where, and all stays as it was."""
     entry = await added(hass, jellyfin_server)
-    old_url = jellyfin_server.url
-    jellyfin_server.base_url = "/jellyfin"
-    assert not await hass.config_entries.async_reload(entry.entry_id)
+    before = dict(entry.data)
+    other = '{"Id": "other", "Version": "12.0.0"}'
+    with (
+        jellyfin_server.faults.answer(other, path="/other/*"),
+        jellyfin_server.faults.redirect("/other/System/Info/Public"),
+    ):
+        assert not await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert f"{old_url}/jellyfin/web" in (entry.reason or "")
-    result = await reconfigured(hass, entry, url=f"{old_url}/jellyfin/web")
-    assert_aborted(result, "reconfigure_successful")
-    assert entry.data["url"] == jellyfin_server.url
-    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert f"{jellyfin_server.url}/other" in (entry.reason or "")
+    assert entry.data == before
 
 
 async def test_moved(

@@ -1,7 +1,7 @@
 """The connection to a server that has been signed in to."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 import logging
 from typing import TYPE_CHECKING, Any, override
@@ -21,12 +21,14 @@ from .const import (
     DOMAIN,
 )
 from .delivery import Delivery, Rules
+from .domain.address import redirected
 from .domain.event import ServerType
 from .domain.media_server import (
     BusyError,
     CannotConnectError,
     MediaServer,
     MediaServerError,
+    RedirectedError,
     ServerInfo,
     SignInError,
 )
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
     from .server import Server, ServerConfigEntry
 
 _LOGGER = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 3
+"""How often a server may lead to another address of its own before it has to answer."""
 
 LEAVE_TIMEOUT = 15
 """Seconds that each farewell to a server may take."""
@@ -90,6 +95,27 @@ async def async_create_client(
         token=data[CONF_TOKEN],
         user_id=data.get(CONF_USER_ID),
     )
+
+
+async def async_reach[C: MediaServer](
+    url: str, create: Callable[[str], Awaitable[C]]
+) -> tuple[str, C, ServerInfo]:
+    """Return where a server answers, its client, and which it is.
+
+    `create` makes the client for a URL. A server that leads to https, or into the path that
+    it is under, is met there. Raises MediaServerError.
+    """
+    redirects = 0
+    while True:
+        client = await create(url)
+        try:
+            return url, client, await client.async_info()
+        except RedirectedError as err:
+            further = redirected(url, err.asked, err.target)
+            if further is None or further == url or redirects == MAX_REDIRECTS:
+                raise
+        url = further
+        redirects += 1
 
 
 async def async_leave(
@@ -215,6 +241,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             update_interval=CHECK_INTERVAL,
         )
         self.client = client
+        self._type = server.type
         self._failures = 0
         self._accounts = recorder.accounts
         self.registration = WebhookRegistration(hass, server.entry, client)
@@ -248,7 +275,11 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         is_running = self.hass.state is CoreState.running
         try:
             async with asyncio.timeout(CHECK_TIMEOUT if is_running else START_TIMEOUT):
-                info = await self.client.async_info()
+                try:
+                    info = await self.client.async_info()
+                except RedirectedError:
+                    await self._async_move()
+                    raise
                 if info.id != self.config_entry.unique_id:
                     # Its accounts are none of this server's.
                     raise UpdateFailed(
@@ -260,6 +291,24 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         except TimeoutError as err:
             raise CannotConnectError from err
         return info
+
+    async def _async_move(self) -> None:
+        """Go to where the server itself leads, if it is there."""
+        data = self.config_entry.data
+
+        async def create(url: str) -> MediaServer:
+            return await async_create_client(
+                self.hass, self._type, {**data, CONF_URL: url}
+            )
+
+        try:
+            url, _, info = await async_reach(data[CONF_URL], create)
+        except MediaServerError:
+            return
+        if info.id == self.config_entry.unique_id:
+            entries = self.hass.config_entries
+            entries.async_update_entry(self.config_entry, data={**data, CONF_URL: url})
+            entries.async_schedule_reload(self.config_entry.entry_id)
 
     @callback
     def heard(self) -> None:

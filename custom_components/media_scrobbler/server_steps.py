@@ -17,7 +17,7 @@ from homeassistant.helpers import selector
 from homeassistant.helpers.typing import UNDEFINED
 import voluptuous as vol
 
-from .connection import async_create_client
+from .connection import async_create_client, async_reach
 from .const import (
     CONF_ACCOUNT_TOKEN,
     CONF_ACCOUNTS,
@@ -31,15 +31,10 @@ from .const import (
     CONF_SERVERS,
     CONF_USER_ID,
 )
-from .domain.address import AddressError, redirected, server_url
+from .domain.address import AddressError, server_url
 from .domain.event import Party, ServerType
 from .domain.markdown import literal
-from .domain.media_server import (
-    MediaServer,
-    MediaServerError,
-    RedirectedError,
-    ServerInfo,
-)
+from .domain.media_server import MediaServer, MediaServerError, ServerInfo
 from .flow_base import NAME, ScrobblerFlow, async_texts
 from .webhook_url import (
     WebhookUrls,
@@ -67,10 +62,6 @@ TEXT_URL = selector.TextSelector(
 TEXT_SECRET = selector.TextSelector(
     selector.TextSelectorConfig(type=selector.TextSelectorType.PASSWORD)
 )
-
-
-MAX_REDIRECTS = 3
-"""How often a server may lead to another address of its own before it has to answer."""
 
 
 class ServerSteps(ScrobblerFlow):
@@ -132,25 +123,13 @@ class ServerSteps(ScrobblerFlow):
     ) -> tuple[str, C, ServerInfo] | None:
         """Return where a server answers, its client, and which it is; or note the error.
 
-        `create` makes the client for a URL. A server that leads to https, or into the path
-        that it is under, is met there.
+        `create` makes the client for a URL.
         """
-        redirects = 0
-        while True:
-            client = await create(url)
-            try:
-                return url, client, await client.async_info()
-            except MediaServerError as err:
-                further = (
-                    redirected(url, err.asked, err.target)
-                    if isinstance(err, RedirectedError)
-                    else None
-                )
-                if further in (None, url) or redirects == MAX_REDIRECTS:
-                    self._note_error(errors, err)
-                    return None
-            url = further
-            redirects += 1
+        try:
+            return await async_reach(url, create)
+        except MediaServerError as err:
+            self._note_error(errors, err)
+            return None
 
     async def _async_try(
         self, kind: ServerType, data: Mapping[str, Any], errors: dict[str, str]
