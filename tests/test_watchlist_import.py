@@ -1006,6 +1006,27 @@ async def test_plex_says_when(
     assert await names(hass, alice) == [title.label for title in titles[::-1]]
 
 
+async def test_plex_fails_before_it_has_gone_on(
+    hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
+) -> None:
+    """What was left for later is not given up for that."""
+    titles = [film(f"Film {number}", tmdb=number) for number in range(1, 71)]
+    remote.add(*titles)
+    discover = remote.plex.discover
+    discover.allowance = 2
+    assert (await imported(hass, alice))["postponed"] == 20
+    discover.allowance = None
+    with discover.faults.fail(500):
+        await later(hass, minutes=31)
+        await until(hass, lambda: "error" in last_import(hass, alice).attributes)
+        with failing("plex_tv_failed"):
+            await imported(hass, alice)
+    await later(hass, hours=7)
+    await until(
+        hass, lambda: len(viewer_named(hass, "alice").runtime_data.watchlist) == 70
+    )
+
+
 async def test_nothing_goes_on_of_a_viewer_who_is_gone(
     hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
 ) -> None:

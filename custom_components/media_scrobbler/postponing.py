@@ -30,13 +30,16 @@ class Postponement:
         self._go_on = go_on
         self._cancel: CALLBACK_TYPE | None = None
         self._in_vain = 0
+        self.is_open = False
+        """Whether something has been left for later, and not been done since."""
 
     @callback
     def put_off(self, wanted: float | None, *, has_progressed: bool) -> None:
         """Have it go on later, after the seconds that are wanted if that is within reason."""
         self._cancel_timer()
         self._in_vain = 0 if has_progressed else self._in_vain + 1
-        if self._in_vain > MAX_IN_VAIN:
+        self.is_open = self._in_vain <= MAX_IN_VAIN
+        if not self.is_open:
             self._in_vain = 0
             return
         pause = FIRST_PAUSE * 2**self._in_vain
@@ -58,6 +61,7 @@ class Postponement:
         """Have nothing go on any more, as when all has been done."""
         self._cancel_timer()
         self._in_vain = 0
+        self.is_open = False
 
     @callback
     def _cancel_timer(self) -> None:

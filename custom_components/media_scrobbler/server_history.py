@@ -77,11 +77,12 @@ class ServerHistory:
         """
         by_id = {account.id: account for account in accounts}
         told: set[str] = set()
-        async for page in self._client.async_history(list(by_id), self._asked(since)):
+        asked = None if since is None else self._asked(since)
+        async for page in self._client.async_history(list(by_id), asked):
             if not self._client.dates_marks:
                 told.update(*(completion.title.items.values() for completion in page))
             yield await self._async_reports(by_id, page, SourceKind.IMPORT)
-        async for page in self._async_shown(accounts, self._asked(since), told):
+        async for page in self._async_shown(accounts, asked, told):
             yield await self._async_reports(by_id, page, SourceKind.IMPORT)
 
     async def _async_shown(
@@ -137,7 +138,7 @@ class ServerHistory:
         """
         by_id = {account.id: account for account in accounts}
         pages = self._client.async_latest(
-            list(by_id), self._asked(since) or since, active_since=active_since
+            list(by_id), self._asked(since), active_since=active_since
         )
         async for page in pages:
             reports, _ = await self._async_reports(
@@ -307,11 +308,9 @@ class ServerHistory:
             title, watched_at
         )
 
-    def _asked(self, since: datetime | None) -> datetime | None:
+    def _asked(self, since: datetime) -> datetime:
         """Return by the server's clock from when on to ask."""
-        if since is None or not self.clocks_agree:
-            return since
-        return since + self._client.clock_error
+        return since + self._client.clock_error if self.clocks_agree else since
 
     def _time(self, watched_at: datetime) -> datetime:
         """Return when something was watched, by the clock that webhooks are recorded by."""

@@ -229,24 +229,28 @@ class WatchlistImporter:
                 viewer.imports.add(run)
                 viewer.updates.send()
                 if not dry_run:
-                    self._go_on_later(viewer, progress)
+                    self._go_on_later(viewer, progress, is_done=error is None)
             return Imported(run, tuple(map(label, done.imported)))
 
     @callback
-    def _go_on_later(self, viewer: Viewer, progress: _Progress) -> None:
+    def _go_on_later(
+        self, viewer: Viewer, progress: _Progress, *, is_done: bool
+    ) -> None:
         """Import again after a while, by itself, what Plex did not want to be asked yet."""
         if (postponed := self._postponed.get(viewer)) is None:
             return
-        if progress.busy is None:
+        if (busy := progress.busy) is not None:
+            _LOGGER.info(
+                "Plex wants to be asked less often: the import of the watchlist of %s goes "
+                "on later",
+                viewer.name,
+            )
+            postponed.put_off(busy.retry_after, has_progressed=progress.has_progressed)
+        elif is_done:
             postponed.end()
-            return
-        _LOGGER.info(
-            "Plex wants to be asked less often: the import of the watchlist of %s goes on later",
-            viewer.name,
-        )
-        postponed.put_off(
-            progress.busy.retry_after, has_progressed=progress.has_progressed
-        )
+        elif postponed.is_open:
+            # What was left is still to be done.
+            postponed.put_off(None, has_progressed=False)
 
     async def _async_import(
         self, viewer: Viewer, progress: _Progress, dry_run: bool, accepted: int | None

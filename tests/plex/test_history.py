@@ -255,7 +255,8 @@ async def test_much_that_is_new(
     for number in range(60):
         plex_at_home.record("alice", LOW_WATER, at=DAY + timedelta(hours=number))
     for at_once, since in ((7, 31), (30, 0), (200, 59)):
-        monkeypatch.setattr(history, "LATEST_AT_ONCE", at_once)
+        for name in ("LATEST_AT_ONCE", "AT_ONCE"):
+            monkeypatch.setattr(history, name, at_once)
         pages = await latest(alice, ["1"], DAY + timedelta(hours=since))
         found = [one.watched_at for page in pages for one in page.completions]
         hours = range(59, since - 1, -1)
@@ -264,7 +265,8 @@ async def test_much_that_is_new(
         times = [time for page in pages for time in page.times]
         assert len(times) == len(set(times)) <= len(found) + at_once
 
-    monkeypatch.setattr(history, "LATEST_AT_ONCE", 10)
+    for name in ("LATEST_AT_ONCE", "AT_ONCE"):
+        monkeypatch.setattr(history, name, 10)
     reading = alice.async_latest(["1"], DAY)
     pages = [await anext(reading)]
     plex_at_home.record("alice", THE_SALT_ROAD, at=DAY + timedelta(days=9))

@@ -33,6 +33,7 @@ from .catalogue import (
 )
 from .library import Library
 from .plex import PlexEvent, PlexPlayer
+from .plex_guids import plex_id
 from .plex_markup import to_xml
 from .plex_sections import Extent, Item, Kind, ViewState
 from .plex_server import Connection, PlexStandIn, Resource, has_token
@@ -928,6 +929,55 @@ async def test_watched_by_hand(
     assert await in_thread(server.history) == []
 
 
+async def test_watched_by_hand_in_older_versions(
+    plex: PlexStandIn, server: PlexServer, receiver: Receiver
+) -> None:
+    """It is an entry of the history up to 1.40.0.7998, unless it was synced."""
+    plex.server.version = "1.40.0.7775-456fbaf97"
+    film = await in_thread(server.fetchItem, int(plex.server.key(THE_SALT_ROAD)))
+    await in_thread(film.markPlayed)
+    then = datetime(2024, 1, 2, tzinfo=UTC)
+    plex.mark("bob", LOW_WATER, at=then)
+    assert plex.server.state(plex.user("bob"), LOW_WATER).last_viewed_at == int(
+        then.timestamp()
+    )
+    (entry,) = await in_thread(server.history)
+    assert (entry.title, entry.accountID) == ("The Salt Road", 1)
+    plex.server.version = "1.40.0.7998-c29d4c0c8"
+    await in_thread(film.markPlayed)
+    assert len(await in_thread(server.history)) == 1
+    assert receiver.payloads == []
+
+
+async def test_what_comes_back(plex: PlexStandIn, server: PlexServer) -> None:
+    """It has another key, under which its history is from then on."""
+    before = plex.server.key(THE_SALT_ROAD)
+    plex.record("bob", THE_SALT_ROAD)
+    plex.remove(THE_SALT_ROAD)
+    await plex.add(THE_SALT_ROAD)
+    after = plex.server.key(THE_SALT_ROAD)
+    assert after != before
+    with refused(NotFound):
+        await in_thread(server.fetchItem, int(before))
+    film = await in_thread(server.fetchItem, int(after))
+    assert film.title == "The Salt Road"
+    (entry,) = await in_thread(server.history)
+    assert entry.ratingKey == int(after)
+
+
+async def test_former_users(plex: PlexStandIn, server: PlexServer) -> None:
+    """Some are listed all the same; what they watched stays."""
+    for name in ("bob", "carol"):
+        plex.record(name, THE_SALT_ROAD)
+    plex.server.part_with(plex.user("bob"))
+    plex.server.part_with(plex.user("carol"), is_listed=False)
+    names = [account.name for account in await in_thread(server.systemAccounts)]
+    assert "bob" in names
+    assert "carol" not in names
+    assert len(await in_thread(server.history)) == 2
+    assert plex.user("bob") not in plex.server.users
+
+
 async def test_ratings(
     plex: PlexStandIn, server: PlexServer, receiver: Receiver
 ) -> None:
@@ -1219,3 +1269,37 @@ async def test_another_process(plex: PlexStandIn) -> None:
     output, _ = await process.communicate()
 
     assert output.decode().split() == ["alice", "Attic", "5"]
+
+
+async def test_an_unkind_catalogue(plex: PlexStandIn, account: MyPlexAccount) -> None:
+    """It refuses to take titles off watchlists, lacks ids, and can be asked too often."""
+    discover = plex.discover
+    film = (await in_thread(account.searchDiscover, "The Salt Road"))[0]
+    await in_thread(account.addToWatchlist, film)
+    discover.unremovable.add(THE_SALT_ROAD)
+    discover.without_ids.add(THE_SALT_ROAD)
+    with refused(NotFound):
+        await in_thread(
+            account.query,
+            f"{account.DISCOVER}/actions/removeFromWatchlist?ratingKey={plex_id(THE_SALT_ROAD)}",
+            method=account._session.put,
+        )
+    assert THE_SALT_ROAD in plex.owner.watchlist
+    page = await in_thread(
+        account.query, f"{account.METADATA}/library/metadata/{plex_id(THE_SALT_ROAD)}"
+    )
+    assert page.findall("*/Guid") == []
+    discover.odd[THE_SALT_ROAD] = {"guid": None}
+    discover.allowance, discover.retry_after = 1, 7
+    for status in (200, 429):
+        response = await in_thread(
+            account._session.get,
+            f"{account.DISCOVER}/library/sections/watchlist/all",
+            headers={"X-Plex-Token": plex.token(), "Accept": "application/json"},
+        )
+        assert response.status_code == status
+        if status == 200:
+            (item,) = response.json()["MediaContainer"]["Metadata"]
+            assert item["guid"] is None
+        else:
+            assert response.headers["Retry-After"] == "7"

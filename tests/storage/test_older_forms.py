@@ -25,6 +25,7 @@ from custom_components.media_scrobbler.storage import (
     history as history_module,
     import_log as import_log_module,
     library as library_module,
+    marked as marked_module,
     outbox as outbox_module,
     poster as poster_module,
     ratings as ratings_module,
@@ -35,6 +36,7 @@ from custom_components.media_scrobbler.storage.accounts import Account, Accounts
 from custom_components.media_scrobbler.storage.history import History
 from custom_components.media_scrobbler.storage.import_log import ImportLog, Run, Trigger
 from custom_components.media_scrobbler.storage.library import Library
+from custom_components.media_scrobbler.storage.marked import Marked
 from custom_components.media_scrobbler.storage.outbox import Change, Outbox
 from custom_components.media_scrobbler.storage.poster import Poster
 from custom_components.media_scrobbler.storage.ratings import Ratings
@@ -80,6 +82,7 @@ def lay_out(disk: Disk, version: str, name: str) -> Path:
         history_module,
         import_log_module,
         library_module,
+        marked_module,
         outbox_module,
         poster_module,
         ratings_module,
@@ -403,3 +406,22 @@ async def test_outbox(hass: HomeAssistant, disk: Disk, version: str) -> None:
     passing.release(happened=False)
     await outbox.async_flush()
     assert json.loads(path.read_text()) == _stored(PRESENT, "outbox")
+
+
+@pytest.mark.parametrize("version", _versions_with("marked"))
+async def test_marked(hass: HomeAssistant, disk: Disk, version: str) -> None:
+    path = lay_out(disk, version, "marked")
+    marked = Marked(hass, "01SERVERPLEX")
+
+    await marked.async_load()
+
+    film = Title(media_type=MediaType.MOVIE, items={"5f0c9a7d": "4711"})
+    episode = Title(
+        media_type=MediaType.EPISODE, show='Harbour "Lights"', season=2, episode=0
+    )
+    assert marked.has(film, NOON)
+    assert not marked.has(film, NOON + timedelta(minutes=30))
+    assert marked.has(episode, NOON + timedelta(minutes=30))
+    marked.note("4711", film, NOON)
+    await marked.async_save()
+    assert json.loads(path.read_text()) == _stored(PRESENT, "marked")

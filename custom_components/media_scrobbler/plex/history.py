@@ -25,7 +25,7 @@ AT_ONCE = 1000
 _OVERLAP = 50
 
 LATEST_AT_ONCE = 200
-"""How many entries are asked for at once where only the latest are wanted."""
+"""How many entries are asked for first where only the latest are wanted."""
 
 _DATE = re.compile(r"(\d{4})-\d\d-\d\d", re.ASCII)
 _NUMBER = re.compile(r"/status/sessions/history/(\d{1,18})", re.ASCII)
@@ -136,7 +136,7 @@ class LatestReader(_Reader):
 
     def read(self, server_id: str) -> LatestPage:
         """Return what is in the next part; there are more parts until it is done."""
-        part = self._part(LATEST_AT_ONCE)
+        part = self._part(LATEST_AT_ONCE if self._total is None else AT_ONCE)
         if self._total is None:
             # What is completed from now on comes before what is read, and is not in it.
             self._total = part.total
