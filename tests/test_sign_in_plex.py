@@ -694,6 +694,24 @@ async def test_announced_at_a_new_address(
     assert entry.data["url"] != before["url"]
 
 
+async def test_announced_when_another_one_is_where_it_was(
+    hass: HomeAssistant, plex_net: PlexStandIn
+) -> None:
+    """That does not take the token, which says nothing of the server that does."""
+    carol = plex_net.accounts.add("carol")
+    garage = await plex_net.add_server("Garage", carol)
+    entry = await added(hass, plex_net)
+    before = dict(entry.data)
+    hass.config_entries.async_update_entry(entry, data=before | {"url": garage.url})
+    assert not await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    result = await discovered(hass, announced(plex_net.server))
+    assert_aborted(result, "server_already_configured")
+    await until(hass, lambda: entry.state is ConfigEntryState.LOADED)
+    assert entry.data == before
+    assert hass.config_entries.flow.async_progress() == []
+
+
 async def test_announced_where_plex_tv_does_not_know_of_it(
     hass: HomeAssistant, plex_net: PlexStandIn
 ) -> None:

@@ -196,23 +196,26 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         if identity is None:
             return self.async_abort(reason="cannot_connect")
         known = await self.async_set_unique_id(identity)
-        moved: dict[str, Any] = {}
         if known is not None and CONF_URL in known.data and not known.disabled_by:
-            moved = await self._async_new_address(known, host, port)
-        self._abort_if_unique_id_configured(
-            updates=moved, error="server_already_configured"
-        )
+            url = await self._async_new_url(known, host, port)
+            if url is not None:
+                return self.async_update_reload_and_abort(
+                    known,
+                    data_updates={CONF_URL: url},
+                    reason="server_already_configured",
+                )
+        self._abort_if_unique_id_configured(error="server_already_configured")
         self.context["title_placeholders"] = {
             "name": literal(discovery_info.name.partition(".")[0] or host)
         }
         return await self.async_step_plex()
 
-    async def _async_new_address(
+    async def _async_new_url(
         self, entry: ConfigEntry[Any], host: str, port: int
-    ) -> dict[str, str]:
-        """Return what is to change about an entry whose server announces itself elsewhere.
+    ) -> str | None:
+        """Return the URL of an entry's server that announces itself elsewhere, if that is so.
 
-        That is nothing as long as it answers where it was. Anybody in the network can
+        It is not as long as the server answers where it was. Anybody in the network can
         announce anything, and be given the token at an address that is taken at its word: it
         is plex.tv, which the server tells where it is, that has to know of the address. A
         server that is known by a name of plex.direct is looked for under those that plex.tv
@@ -220,12 +223,12 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         """
         identity = entry.unique_id
         if await self._async_is_at(entry, entry.data[CONF_URL]):
-            return {}
+            return None
         account = PlexAccount(self.hass, entry.data[CONF_ACCOUNT_TOKEN])
         try:
             servers = await account.async_servers()
         except MediaServerError:
-            return {}
+            return None
         urls = [
             url for server in servers if server.id == identity for url in server.urls
         ]
@@ -235,11 +238,11 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         elif url_at("http", host, port) in urls:
             candidates = [url_at(before.scheme, host, port)]
         else:
-            return {}
+            return None
         for url in candidates:
             if await self._async_is_at(entry, url):
-                return {CONF_URL: url}
-        return {}
+                return url
+        return None
 
     async def _async_is_at(self, entry: ConfigEntry[Any], url: str) -> bool:
         """Return whether an entry's server is at a URL, and takes the token there."""
