@@ -1,7 +1,7 @@
 """Importing watchlists from Plex: by hand and by timer, one way or both."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 import logging
@@ -398,8 +398,8 @@ def _guids(items: Iterable[WatchlistItem]) -> dict[str, str]:
 async def _async_ids(
     account: PlexAccount,
     there: Sequence[Remote],
-    unknown: Collection[str],
-    again: Collection[str],
+    unknown: set[str],
+    again: set[str],
     progress: _Progress,
 ) -> dict[str, Ids]:
     """Return the ids in other databases of some entries at Plex, as far as it can be asked.
@@ -417,7 +417,8 @@ async def _async_ids(
     try:
         await account.async_external_ids(wanted, found)
     except BusyError as err:
-        progress.postpone(len(unknown - found.keys()), err)
+        if missing := unknown - found.keys():
+            progress.postpone(len(missing), err)
     return found
 
 

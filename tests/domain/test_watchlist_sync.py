@@ -624,12 +624,12 @@ def test_what_may_be_an_entry_that_is_not_understood_is_not_removed(
 
 
 def test_who_is_asked_again_for_ids() -> None:
-    def bare(number: int, days: float = 2, times: int = 1) -> WatchlistItem:
+    def bare(number: int, hours: float = 2, times: int = 1) -> WatchlistItem:
         return imported(
             number,
             title=film(number, ids={"plex": f"plex://movie/{number}"}),
             ids_asked=times,
-            ids_asked_at=NOON - timedelta(days=days),
+            ids_asked_at=NOON - timedelta(hours=hours),
         )
 
     def numbers(*items: WatchlistItem) -> list[int]:
@@ -638,9 +638,9 @@ def test_who_is_asked_again_for_ids() -> None:
 
     assert numbers(imported(1), typed("Film 1 (2001)")) == []
     assert numbers(bare(1), replace(bare(2), done_at=NOON)) == [1]
-    for times, days in ((1, 1), (2, 2), (3, 4), (7, 64), (8, 64), (999, 64)):
-        assert numbers(bare(1, days, times)) == [1]
-        assert numbers(bare(1, days - 0.01, times)) == []
+    for times, hours in ((1, 1), (2, 2), (3, 4), (11, 1024), (12, 1024), (999, 1024)):
+        assert numbers(bare(1, hours, times)) == [1]
+        assert numbers(bare(1, hours - 0.01, times)) == []
     old = replace(bare(1), ids_asked_at=None, ids_asked=0)
     assert numbers(old) == [1]
     assert numbers(replace(old, added_at=NOON)) == []

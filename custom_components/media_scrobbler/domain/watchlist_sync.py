@@ -18,10 +18,10 @@ _FEW = 4
 ASKED_AGAIN = 10
 """Of how many titles without ids Plex is asked again in one run."""
 
-ASKED_AFTER = timedelta(days=1)
+ASKED_AFTER = timedelta(hours=1)
 """How long after the first time Plex is asked again for ids; each further time takes twice as long."""
 
-_LONGEST_DOUBLING = 6
+_LONGEST_DOUBLING = 10
 
 
 @dataclass(frozen=True, slots=True)
