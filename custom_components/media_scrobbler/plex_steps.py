@@ -1,5 +1,6 @@
 """Config flow: signing in to Plex."""
 
+import re
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
@@ -7,7 +8,6 @@ from homeassistant.const import CONF_TOKEN, CONF_URL, CONF_VERIFY_SSL
 from homeassistant.helpers import selector
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 import voluptuous as vol
-from yarl import URL
 
 from .connection import async_create_client
 from .const import CONF_ACCOUNT_TOKEN, CONF_OBTAINED, CONF_SERVER
@@ -21,6 +21,9 @@ from .plex_pin import PlexPinSteps
 from .server_steps import TEXT_SECRET, TEXT_URL, ServerSteps
 
 DEFAULT_PORT = 32400
+
+# A name for which Plex vouches by a certificate.
+_PLEX_DIRECT = re.compile(r"https://[^/:]+\.plex\.direct(?![^/:])", re.IGNORECASE)
 
 
 class PlexSteps(PlexPinSteps, ServerSteps):
@@ -232,11 +235,11 @@ class PlexSteps(PlexPinSteps, ServerSteps):
         urls = [
             url for server in servers if server.id == identity for url in server.urls
         ]
-        before = URL(entry.data[CONF_URL])
-        if _is_plex_direct(before):
-            candidates = [url for url in urls if _is_plex_direct(URL(url))]
+        before: str = entry.data[CONF_URL]
+        if _PLEX_DIRECT.match(before):
+            candidates = [url for url in urls if _PLEX_DIRECT.match(url)]
         elif url_at("http", host, port) in urls:
-            candidates = [url_at(before.scheme, host, port)]
+            candidates = [url_at(before.partition(":")[0], host, port)]
         else:
             return None
         for url in candidates:
@@ -269,8 +272,3 @@ class PlexSteps(PlexPinSteps, ServerSteps):
     ) -> ConfigFlowResult:
         """Ask for the name of a server that is to be known by its webhooks only."""
         return await self._async_name_server(ServerType.PLEX, "Plex", user_input)
-
-
-def _is_plex_direct(url: URL) -> bool:
-    """Return whether a URL has a name for which Plex vouches by a certificate."""
-    return url.scheme == "https" and (url.host or "").endswith(".plex.direct")
