@@ -1,13 +1,16 @@
 """Connections: servers that are down, come back, or do not know us any more."""
 
 from collections.abc import Callable
+from datetime import timedelta
 import logging
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON
 from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler import connection
 from custom_components.media_scrobbler.const import DOMAIN
@@ -144,18 +147,26 @@ async def test_restarts(hass: HomeAssistant, home: Home) -> None:
     await until(hass, lambda: connected(hass, entry) == STATE_ON)
 
 
-async def test_stays_away(hass: HomeAssistant, home: Home) -> None:
+async def test_stays_away(
+    hass: HomeAssistant, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is asked less and less often, and in the end as often as any other."""
     await home.sign_in(hass, "alice")
     await quiet(hass, home.log)
-    counts = []
+    real, passed = dt_util.utcnow, timedelta()
+    monkeypatch.setattr(dt_util, "utcnow", lambda: real() + passed)
+    asked = {}
     with home.faults.drop() as dropped:
-        for seconds in (360, 16, 31, 61, 121, 121, 301):
+        for seconds in (360, 16, 10, 17, 20, 44, 60, 108, 250, 276, 290, 301):
             before = dropped.hits
-            await later(hass, seconds=seconds)
+            passed += timedelta(seconds=seconds)
+            # The timers of the loop know nothing of the time that has passed before.
+            async_fire_time_changed(hass, real() + timedelta(seconds=seconds))
             await quiet(hass, home.log)
-            counts.append(dropped.hits > before)
-    assert counts == [True, True, True, True, True, False, True]
+            asked[seconds] = dropped.hits > before
+    assert [seconds for seconds, was in asked.items() if was] == [
+        *(360, 16, 17, 44, 108, 276, 301)
+    ]
 
 
 async def test_webhook_of_one_that_was_away_at_start(

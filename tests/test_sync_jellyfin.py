@@ -14,6 +14,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.media_scrobbler import library_pages
 from custom_components.media_scrobbler.const import DOMAIN
@@ -28,10 +29,10 @@ from .common import (
     call,
     entity_id_of,
     plays_of,
-    settle,
     viewer_settings,
 )
-from .signed_in import JellyfinHome, PlexHome, later, quiet, until, viewer
+from .conftest import Restart
+from .signed_in import JellyfinHome, PlexHome, later, quiet, turn, until, viewer
 from .simulators.catalogue import (
     FOG_SIGNAL,
     HARBOUR_LIGHTS,
@@ -46,6 +47,7 @@ from .simulators.catalogue import (
     Movie,
     Title,
 )
+from .simulators.faults import Fault
 from .simulators.jellyfin import JellyfinServer, JellyfinUser
 from .simulators.jellyfin_items import VIEWS
 from .simulators.jellyfin_server import JellyfinStandIn
@@ -211,6 +213,18 @@ def begin(hass: HomeAssistant, **data: Any) -> asyncio.Task[dict[str, Any]]:
     return hass.async_create_background_task(sync(hass, **data), "sync")
 
 
+async def reached(hass: HomeAssistant, fault: Fault) -> None:
+    """Wait until a comparison has come to where it is held up.
+
+    Home Assistant itself would wait for its end.
+    """
+    for _ in range(3000):
+        await turn(hass)
+        if fault.hits:
+            return
+    raise AssertionError("it has never come to that")
+
+
 def issue(hass: HomeAssistant, server: ConfigEntry[Any]) -> str | None:
     """Return what the issue about a server says of its accounts; its texts are there."""
     found = ir.async_get(hass).async_get_issue(
@@ -232,8 +246,9 @@ def error(err: pytest.ExceptionInfo[HomeAssistantError]) -> str | None:
 
 
 async def state_of(hass: HomeAssistant, server: ConfigEntry[Any]) -> tuple[str, str]:
-    """Return what the sensors show of the comparison."""
-    await settle(hass)
+    """Return what the sensors show of the comparison, which may be under way."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+    await turn(hass)
     states = []
     for sensor in ("history_sync", "history_sync_progress"):
         state = hass.states.get(entity_id_of(hass, "sensor", server, sensor))
@@ -810,7 +825,7 @@ async def test_timer_skips_while_one_is_under_way(
     jellyfin.log.clear()
     with jellyfin.faults.slow(0.3, path="/UserViews") as slow:
         await later(hass, hours=1, seconds=1)
-        await until(hass, lambda: slow.hits)
+        await reached(hass, slow)
         # The request is given up and made once more, which is no second comparison.
         await later(hass, hours=2, seconds=2)
         await until(hass, lambda: jellyfin.log.count_of("GET", "/Items") == 3)
@@ -840,33 +855,185 @@ async def test_server_that_fails_at_everything(
 ) -> None:
     """It is not asked for each of 21 titles."""
     server, alice = await differ(hass, many, 0)
+    movies = (NINTH_MERIDIAN, *many.library.movies)
     forget(many)
     await quiet(hass, many.log)
-    with many.faults.fail(502, path=MARKS), pytest.raises(HomeAssistantError) as err:
-        await sync(hass)
-    assert error(err) == "server_failure"
-    assert marks(many) == 5
-    assert (await state_of(hass, server))[0] == "failed"
-    assert await sync(hass, viewer=alice.entry_id) == counts(marked_watched=21)
+    with many.faults.fail(502, path=MARKS):
+        assert await sync(hass) == counts(waiting=21)
+        await quiet(hass, many.log)
+        assert marks(many) == 5 + 3
+        assert (await state_of(hass, server))[0] == "waiting"
+        # A further one leaves it to wait.
+        assert await sync(hass, viewer=alice.entry_id) == counts(waiting=21)
+    await later(hass, minutes=6)
+    await until(hass, lambda: all(shown(many, ALICE, movie) for movie in movies))
+    await quiet(hass, many.log)
+    assert {shown(many, ALICE, movie) for movie in movies} == {(1, LONG_AGO)}
+    assert (await state_of(hass, server))[0] == "complete"
+    assert await sync(hass) == counts(unchanged=21)
 
 
 async def test_server_that_goes_away_half_way(
     hass: HomeAssistant, jellyfin: JellyfinStandIn, alice: ConfigEntry[Any]
 ) -> None:
-    """What has been marked stays marked, and the next comparison does the rest."""
-    await watch(hass, alice, THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER, FOG_SIGNAL)
-    with (
-        jellyfin.faults.drop(path=mark_of(jellyfin, PAPER_ORCHARD)),
-        pytest.raises(HomeAssistantError) as err,
-    ):
-        await sync(hass)
-    assert error(err) == "cannot_connect"
-    assert shown(jellyfin, ALICE, THE_SALT_ROAD) == (1, THEN)
-    assert shown(jellyfin, ALICE, LOW_WATER) is None
-    # The one that was not answered has been done all the same, and is not done again.
-    assert await sync(hass) == counts(marked_watched=2, unchanged=3)
-    for title in (THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER, FOG_SIGNAL):
+    """What is left goes on by itself when the server is back, and nothing is done twice."""
+    titles = THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER, FOG_SIGNAL
+    await watch(hass, alice, *titles)
+    await quiet(hass, jellyfin.log)
+    with jellyfin.faults.slow(60, path=mark_of(jellyfin, PAPER_ORCHARD)) as slow:
+        comparison = begin(hass)
+        await reached(hass, slow)
+        await jellyfin.stop()
+        assert await comparison == counts(marked_watched=1, unchanged=1, waiting=3)
+    # The one that was not answered may have been done all the same.
+    seen(jellyfin, ALICE, PAPER_ORCHARD, at=THEN)
+    await jellyfin.start()
+    await quiet(hass, jellyfin.log)
+    await later(hass, seconds=16)
+    await until(hass, lambda: shown(jellyfin, ALICE, FOG_SIGNAL))
+    await quiet(hass, jellyfin.log)
+    for title in titles:
         assert shown(jellyfin, ALICE, title) == (1, THEN)
+    assert await sync(hass) == counts(unchanged=5)
+
+
+async def test_home_assistant_stops_half_way(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+    restart: Restart,
+) -> None:
+    """What was found to differ is on disk, for accounts that do not follow as well."""
+    titles = THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER, FOG_SIGNAL
+    await watch(hass, alice, *titles)
+    await until(hass, lambda: jellyfin.plugin.generic)
+    jellyfin.plugin.installed = False
+    with jellyfin.faults.hang(path=mark_of(jellyfin, PAPER_ORCHARD)) as hanging:
+        comparison = begin(hass)
+        await reached(hass, hanging)
+        hass, _ = await restart()
+        comparison.cancel()
+    await until(hass, lambda: shown(jellyfin, ALICE, FOG_SIGNAL))
+    await quiet(hass, jellyfin.log)
+    for title in titles:
+        assert shown(jellyfin, ALICE, title) == (1, THEN)
+
+
+async def test_unmarks_half_way(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+) -> None:
+    """What is to show as not watched goes on as well, unless it was watched meanwhile."""
+    seen(jellyfin, ALICE, THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL)
+    await choose(hass, alice, unfollowing=[key(server, ALICE)])
+    await quiet(hass, jellyfin.log)
+    with (
+        jellyfin.faults.fail(503, path=MARKS),
+        jellyfin.faults.drop(path="/System/Info/Public"),
+    ):
+        result = await sync(hass, allow_mass_unwatch=True)
+        assert result == counts(unchanged=2, waiting=3)
+        await watch(hass, alice, LOW_WATER)
+        await quiet(hass, jellyfin.log)
+    await later(hass, seconds=16)
+    await until(hass, lambda: not shown(jellyfin, ALICE, FOG_SIGNAL))
+    await quiet(hass, jellyfin.log)
+    assert shown(jellyfin, ALICE, THE_SALT_ROAD) is None
+    assert shown(jellyfin, ALICE, LOW_WATER) is not None
+
+
+async def test_nobody_is_linked_any_more(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+) -> None:
+    """What waits for an account is nothing to anybody when it is nobody's."""
+    await watch(hass, alice, THE_SALT_ROAD)
+    await quiet(hass, jellyfin.log)
+    with (
+        jellyfin.faults.fail(503, path=MARKS),
+        jellyfin.faults.drop(path="/System/Info/Public"),
+    ):
+        assert await sync(hass) == counts(unchanged=4, waiting=1)
+        await quiet(hass, jellyfin.log)
+    hass.config_entries.async_update_entry(alice, data={**alice.data, "accounts": []})
+    jellyfin.log.clear()
+    await later(hass, seconds=16)
+    await quiet(hass, jellyfin.log)
+    assert marks(jellyfin) == 0
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_history_changes_while_it_waits(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+    is_removed: bool,
+) -> None:
+    """What is marked in the end is what the history says by then."""
+    (play,) = await watch(hass, alice, THE_SALT_ROAD)
+    await quiet(hass, jellyfin.log)
+    with (
+        jellyfin.faults.fail(503, path=MARKS),
+        jellyfin.faults.drop(path="/System/Info/Public"),
+    ):
+        assert await sync(hass) == counts(unchanged=4, waiting=1)
+        if is_removed:
+            await call(hass, "remove_play", viewer=alice.entry_id, play_id=play)
+        else:
+            # On the server itself, where nobody has heard of it.
+            seen(jellyfin, ALICE, THE_SALT_ROAD, at=LONG_AGO)
+        await quiet(hass, jellyfin.log)
+    jellyfin.log.clear()
+    await later(hass, seconds=16)
+    await quiet(hass, jellyfin.log)
+    assert marks(jellyfin) == 0
+
+
+async def test_called_off_half_way(
+    hass: HomeAssistant,
+    jellyfin: JellyfinStandIn,
+    server: ConfigEntry[Any],
+    alice: ConfigEntry[Any],
+) -> None:
+    """Whoever calls off what was asked for wants no more of it."""
+    await watch(hass, alice, THE_SALT_ROAD, PAPER_ORCHARD, LOW_WATER)
+    with jellyfin.faults.hang(path=mark_of(jellyfin, PAPER_ORCHARD)) as hanging:
+        comparison = begin(hass)
+        await reached(hass, hanging)
+        comparison.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await comparison
+    assert (await state_of(hass, server))[0] == "cancelled"
+    await quiet(hass, jellyfin.log)
+    assert shown(jellyfin, ALICE, LOW_WATER) is None
+
+
+async def test_mark_that_does_not_stick(
+    hass: HomeAssistant, jellyfin: JellyfinStandIn, alice: ConfigEntry[Any]
+) -> None:
+    """Where the answer says that it shows as not watched, the next ones do not try again."""
+    await watch(hass, alice, THE_SALT_ROAD, LOW_WATER)
+    with jellyfin.faults.answer(
+        '{"Played": false, "PlayCount": 0, "Key": "x", "ItemId": "x",'
+        ' "PlaybackPositionTicks": 0, "IsFavorite": false}',
+        path=mark_of(jellyfin, THE_SALT_ROAD),
+        content_type="application/json",
+    ):
+        expected = counts(marked_watched=1, unchanged=3, failed=1)
+        assert await sync(hass) == expected
+        jellyfin.data_of(ALICE, THE_SALT_ROAD).mark_unplayed()
+        for _ in range(3):
+            assert await sync(hass) == counts(unchanged=4, failed=1)
+    assert marks(jellyfin) == 2
+    # A further play is tried anew.
+    await watch(hass, alice, THE_SALT_ROAD, at=THEN + timedelta(days=1))
+    assert await sync(hass) == counts(marked_watched=1, unchanged=4)
 
 
 @pytest.mark.parametrize("path", ["/Items", MARKS])
@@ -956,11 +1123,11 @@ async def test_unloading_in_the_middle(
     server: ConfigEntry[Any],
     alice: ConfigEntry[Any],
 ) -> None:
-    """A comparison ends with the entry; what it has not done, the next one does."""
+    """A comparison ends with the entry; what it has not done goes on with the next."""
     await watch(hass, alice, THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL)
     with jellyfin.faults.hang(path=mark_of(jellyfin, LOW_WATER)) as hanging:
         comparison = begin(hass)
-        await until(hass, lambda: hanging.hits)
+        await reached(hass, hanging)
         state, progress = await state_of(hass, server)
         assert state == "marking"
         assert 0 < float(progress) <= 100
@@ -969,7 +1136,11 @@ async def test_unloading_in_the_middle(
             await comparison
     assert error(err) == "sync_cancelled"
     assert await state_of(hass, server) == ("cancelled", "unknown")
-    assert await sync(hass) == counts(marked_watched=2, unchanged=3)
+    await until(hass, lambda: shown(jellyfin, ALICE, FOG_SIGNAL))
+    await quiet(hass, jellyfin.log)
+    for title in (THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL):
+        assert shown(jellyfin, ALICE, title) == (1, THEN)
+    assert await sync(hass) == counts(unchanged=5)
 
 
 async def test_action_that_is_cancelled(
@@ -984,7 +1155,7 @@ async def test_action_that_is_cancelled(
     await quiet(hass, jellyfin.log)
     with jellyfin.faults.hang(path="/Items") as hanging:
         comparison = begin(hass)
-        await until(hass, lambda: hanging.hits)
+        await reached(hass, hanging)
         assert (await state_of(hass, server))[0] == "comparing"
         comparison.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -1038,7 +1209,7 @@ async def test_history_changes_meanwhile(
     _, removed, _ = await watch(hass, alice, THE_SALT_ROAD, LOW_WATER, FOG_SIGNAL)
     with jellyfin.faults.slow(0.5, path=mark_of(jellyfin, THE_SALT_ROAD)) as first:
         comparison = begin(hass)
-        await until(hass, lambda: first.hits)
+        await reached(hass, first)
         await call(hass, "remove_play", viewer=alice.entry_id, play_id=removed)
         await watch(hass, alice, FOG_SIGNAL, at=dt_util.utcnow())
         assert await comparison == counts(marked_watched=1, unchanged=4)
@@ -1058,7 +1229,7 @@ async def test_play_is_removed_while_its_mark_is_on_the_way(
         0.5, path=mark_of(jellyfin, THE_SALT_ROAD), method="POST"
     ) as slow:
         comparison = begin(hass)
-        await until(hass, lambda: slow.hits)
+        await reached(hass, slow)
         await call(hass, "remove_play", viewer=alice.entry_id, play_id=play)
         assert await comparison == counts(marked_watched=1, unchanged=4)
     await quiet(hass, jellyfin.log)
@@ -1078,7 +1249,7 @@ async def test_account_changes_hands_meanwhile(
     await watch(hass, alice, THE_SALT_ROAD, LOW_WATER)
     with jellyfin.faults.slow(0.5, path=mark_of(jellyfin, THE_SALT_ROAD)) as first:
         comparison = begin(hass)
-        await until(hass, lambda: first.hits)
+        await reached(hass, first)
         hass.config_entries.async_update_entry(
             alice,
             data={
@@ -1120,7 +1291,8 @@ async def test_library_that_shrinks(
     many.log.clear()
     with many.faults.slow(0.1, path="/Items"):
         comparison = begin(hass, server=server.entry_id)
-        await until(hass, lambda: many.log.count_of("GET", "/Items") == 2)
+        while many.log.count_of("GET", "/Items") < 2:
+            await turn(hass)
         await many.remove(many.library.movies[0])
         result = await comparison
     assert (result["marked_watched"], result["failed"]) == (20, 1)

@@ -13,7 +13,7 @@ from .domain.title import MediaType, Title
 from .following import AT_ONCE
 from .storage.library import with_show
 from .storage.library_index import item_id
-from .storage.outbox import Outbox
+from .storage.outbox import Change, Held, Outbox
 from .viewer import Viewer, linked_viewers
 
 MASS = 10
@@ -135,11 +135,13 @@ class Comparison:
         self._items: set[str] = set()
         self._shows: dict[str, Title] = {}
         self._watched = 0
+        self.waiting = 0
+        """Items that an earlier comparison has found, and that wait to be marked."""
 
     @property
     def unchanged(self) -> int:
         """Return how many items are in step."""
-        return len(self._items) - len(self.marks)
+        return len(self._items) - len(self.marks) - self.waiting
 
     @property
     def watched(self) -> int:
@@ -193,23 +195,46 @@ class Comparison:
             watched_at = self.account.watched_at(titles)
             if watched_at is not None and not _is_begun_since(entry, watched_at):
                 mark = Mark(item, titles, watched_at)
-        if mark is not None and not self._waits(mark):
+        if mark is None:
+            return
+        waiting = [
+            known.change
+            for title in titles
+            if (known := self._outbox.waiting_for(self.account.id, title)) is not None
+        ]
+        if not waiting:
             self.marks.append(mark)
+        elif all(change.items for change in waiting):
+            self.waiting += 1
 
-    def is_due(self, mark: Mark) -> bool:
-        """Return whether a mark is still what the histories say.
+    def change(self, mark: Mark) -> Change:
+        """Return a mark as it waits in the outbox: by the title that was watched last."""
+        viewers = self.account.marking
+        return Change(
+            account=self.account.id,
+            title=max(
+                mark.titles, key=lambda title: max(_times(viewers, [title]), default=0)
+            ),
+            queued_at=dt_util.utcnow(),
+            is_removal=mark.watched_at is None,
+            items=(mark.item,),
+        )
 
-        If not, whoever follows has been told of it, or will be.
+    def is_due(self, mark: Mark, held: Held | None) -> bool:
+        """Return whether a mark, of which nothing else waits, is what the histories say.
+
+        If not, whoever follows has been told of it, or will be. `held` is the mark itself
+        in the outbox.
         """
         if mark.watched_at is None:
             is_right = self.account.is_unwatched(mark.titles)
         else:
             is_right = self.account.watched_at(mark.titles) == mark.watched_at
-        return is_right and not self._waits(mark)
-
-    def _waits(self, mark: Mark) -> bool:
-        return any(
-            self._outbox.waits_for(self.account.id, title) for title in mark.titles
+        return is_right and not any(
+            waiting is not None
+            and (held is None or waiting is not held.waiting or held.has_been_joined)
+            for title in mark.titles
+            for waiting in (self._outbox.waiting_for(self.account.id, title),)
         )
 
 

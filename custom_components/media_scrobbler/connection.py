@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 import logging
 from typing import TYPE_CHECKING, Any, override
 
@@ -12,6 +12,7 @@ from homeassistant.core import CoreState, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers import instance_id
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_ACCOUNT_TOKEN,
@@ -66,10 +67,10 @@ START_TIMEOUT = 3
 CHECK_INTERVAL = timedelta(minutes=5)
 """How often a server is asked whether it is still there: one small request."""
 
-RECHECK_DELAYS = (15, 30, 60, 120)
-"""Seconds after which it is asked anew while it does not answer; then as often as ever.
+SOONEST_CHECK = timedelta(seconds=15)
+"""When it is asked anew once it has not answered: it may only have been started again.
 
-It may only have been started again, which takes some seconds.
+From then on as long after as it has been away by then, until that is as often as ever.
 """
 
 LONGEST_PAUSE = timedelta(hours=1)
@@ -206,17 +207,13 @@ def _reason(err: Exception) -> str:
     return err.reason if isinstance(err, MediaServerError) else "no answer in time"
 
 
-def _pause(failures: int, err: MediaServerError) -> float | None:
-    """Return after how many seconds a server is asked anew, None for as often as ever.
-
-    It has failed so many times before.
-    """
-    delay = RECHECK_DELAYS[failures] if failures < len(RECHECK_DELAYS) else None
+def _pause(away: timedelta, err: MediaServerError) -> timedelta:
+    """Return after how long a server is asked anew that has been away for so long."""
+    pause = min(max(SOONEST_CHECK, away), CHECK_INTERVAL)
     wanted = err.retry_after if isinstance(err, BusyError) else None
     if wanted is None:
-        return delay
-    usual = delay or CHECK_INTERVAL.total_seconds()
-    return max(usual, min(wanted, LONGEST_PAUSE.total_seconds()))
+        return pause
+    return max(pause, min(timedelta(seconds=wanted), LONGEST_PAUSE))
 
 
 class Connection(DataUpdateCoordinator[ServerInfo]):
@@ -242,7 +239,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         )
         self.client = client
         self._type = server.type
-        self._failures = 0
+        self._away_since: datetime | None = None
         self._accounts = recorder.accounts
         self.registration = WebhookRegistration(hass, server.entry, client)
         self.enrichment = Enrichment(hass, server.entry, client)
@@ -260,14 +257,15 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
                 translation_domain=DOMAIN, translation_key="invalid_auth"
             ) from err
         except MediaServerError as err:
-            failures, self._failures = self._failures, self._failures + 1
+            now = dt_util.utcnow()
+            self._away_since = self._away_since or now
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=err.reason,
                 translation_placeholders=err.placeholders,
-                retry_after=_pause(failures, err),
+                retry_after=_pause(now - self._away_since, err).total_seconds(),
             ) from err
-        self._failures = 0
+        self._away_since = None
         return info
 
     async def _async_ask(self) -> ServerInfo:
@@ -317,7 +315,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
             self.last_exception, ConfigEntryAuthFailed
         ):
             # Should it not answer yet, it will soon.
-            self._failures = 0
+            self._away_since = None
             self.config_entry.async_create_background_task(
                 self.hass, self.async_request_refresh(), f"{DOMAIN} heard"
             )

@@ -1,9 +1,10 @@
 """Delivering: a server is told, title by title, what histories say."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 from typing import TYPE_CHECKING, Protocol
 
@@ -121,7 +122,10 @@ class Delivery:
         self._wake = asyncio.Event()
         self._forbidden: set[str] = set()
         self._failures = 0
-        self._delivered: list[tuple[Waiting, int]] = []
+        self.lately: set[tuple[str, str]] | None = None
+        """The accounts and items that something was delivered for while a comparison is under
+        way: what it has read of them is out of date."""
+        self._delivered: list[Callable[[], None]] = []
         self._done_at = float("-inf")
         self._scan_was_cancelled = False
         self._timer: CALLBACK_TYPE | None = None
@@ -155,16 +159,17 @@ class Delivery:
 
     async def async_mark(
         self, account: str, item: str, title: Title, watched_at: datetime | None
-    ) -> None:
+    ) -> bool:
         """Mark an item as watched at a time, or as not watched; raises MediaServerError.
 
-        `marking` is to be held. What then comes back from the server is known to be our
-        own. A person is told where it is not allowed.
+        Returns whether the server shows it so now. `marking` is to be held. What then
+        comes back from the server is known to be our own. A person is told where it is
+        not allowed.
         """
         if watched_at is not None:
             self._expect_echo(account, item, title)
         try:
-            await self._client.async_mark(
+            sticks = await self._client.async_mark(
                 account, item, watched=watched_at is not None, watched_at=watched_at
             )
         except ForbiddenError:
@@ -177,6 +182,13 @@ class Delivery:
             else:
                 self._rules.echoes.undone(self._server.entry.entry_id, account, title)
         self.note_permission(account, is_forbidden=False)
+        if not sticks:
+            _LOGGER.debug(
+                "%s does not show what it was told of %s",
+                self._server.entry.title,
+                title.label or item,
+            )
+        return sticks
 
     def _expect_echo(self, account: str, item: str, title: Title) -> None:
         self._rules.echoes.expect(self._server.entry.entry_id, account, item, title)
@@ -206,12 +218,15 @@ class Delivery:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if (
-                connection.last_update_success
-                and any(waiting.is_due for waiting in outbox)
-                and await self._async_is_library_known()
-            ):
-                await self._async_work_off(connection)
+            if not connection.last_update_success:
+                continue
+            due = [waiting for waiting in outbox if waiting.is_due]
+            # What a comparison has found is known by its items.
+            if any(not waiting.change.items for waiting in due):
+                is_known = await self._async_is_library_known()
+                due = [each for each in due if is_known or each.change.items]
+            if due:
+                await self._async_work_off(connection, due)
 
     async def _async_is_library_known(self) -> bool:
         """Return whether titles can be found; scans the library if that was never done."""
@@ -228,17 +243,22 @@ class Delivery:
                 self._retry_later()
         return library.scanned_at is not None
 
-    async def _async_work_off(self, connection: Connection) -> None:
+    async def _async_work_off(
+        self, connection: Connection, due: Iterable[Waiting]
+    ) -> None:
         """Deliver what is due; what fails is tried again later."""
         try:
-            await self._async_try_all(connection)
+            await self._async_try_all(connection, due)
         finally:
-            await self._async_done()
+            await self.async_settle()
+            self._server.updates.send()
 
-    async def _async_try_all(self, connection: Connection) -> None:
+    async def _async_try_all(
+        self, connection: Connection, due: Iterable[Waiting]
+    ) -> None:
         has_failed = False
         in_a_row = 0
-        for waiting in self._server.outbox:
+        for waiting in due:
             if not waiting.is_due:
                 continue
             # For many there may be nothing to ask the server.
@@ -277,19 +297,23 @@ class Delivery:
                 # The server is well: this may be the only title that it fails at.
                 outbox.postpone(waiting)
             return False
-        self._delivered.append((waiting, turn))
-        now = self._hass.loop.time()
-        if not self._server.marked.unsaved or now - self._done_at >= DONE_INTERVAL:
-            await self._async_done()
+        await self.async_done(partial(outbox.done, waiting, turn))
         return True
 
-    async def _async_done(self) -> None:
-        """Take out of the outbox what has been delivered, once its marks are remembered."""
+    async def async_done(self, settle: Callable[[], None]) -> None:
+        """Take something out of the outbox by `settle`, once its marks are remembered."""
+        self._delivered.append(settle)
+        now = self._hass.loop.time()
+        if not self._server.marked.unsaved or now - self._done_at >= DONE_INTERVAL:
+            await self.async_settle()
+
+    async def async_settle(self) -> None:
+        """Remember what was marked, and take out of the outbox what that was."""
         self._done_at = self._hass.loop.time()
         delivered, self._delivered = self._delivered, []
         await self._server.marked.async_save()
-        for waiting, turn in delivered:
-            self._server.outbox.done(waiting, turn)
+        for settle in delivered:
+            settle()
 
     async def _async_deliver(self, waiting: Waiting) -> None:
         """Have the server show what it should; raises MediaServerError."""
@@ -297,7 +321,7 @@ class Delivery:
         if goal is None:
             return
         change = waiting.change
-        items = [
+        items = list(change.items) or [
             item
             for item in self._server.library.find(change.title, is_played=True)
             if item != change.played_item
@@ -311,11 +335,20 @@ class Delivery:
             if waiting.restored and goal.watched_at is not None:
                 self._note_marked(change, watched)
             items = [
-                item for item in items if not goal.is_shown(change.title, item, watched)
+                item
+                for item in items
+                if not (
+                    # A comparison leaves what shows as watched, whenever that was.
+                    (item in watched) is (goal.watched_at is not None)
+                    if change.items
+                    else goal.is_shown(change.title, item, watched)
+                )
             ]
         for item in items:
             # Whatever comes of it, the server may have done it.
             waiting.unsure = True
+            if self.lately is not None:
+                self.lately.add((change.account, item))
             try:
                 await self.async_mark(
                     change.account, item, change.title, goal.watched_at

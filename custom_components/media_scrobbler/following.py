@@ -69,7 +69,7 @@ class Following:
         """Forget what was to be delivered, or said, for accounts that follow nobody any more."""
         for server in self._servers.values():
             accounts = {account for _, account in self._followers(server)}
-            server.outbox.keep(accounts)
+            server.outbox.keep(accounts, self._linked(server))
             if server.connection is not None:
                 server.connection.delivery.keep(accounts)
             if not accounts:
@@ -84,6 +84,15 @@ class Following:
             if followed is server
         ]
 
+    def _linked(self, server: Server) -> set[str]:
+        """Return the accounts of a server that somebody watches with."""
+        return {
+            account
+            for viewer in self._viewers.values()
+            for server_id, _, account in (key.partition(":") for key in viewer.accounts)
+            if server_id == server.entry.entry_id
+        }
+
     async def async_goal(self, server: Server, change: Change) -> Goal | None:
         """Return what a server should show now, None where that is none of its business.
 
@@ -96,7 +105,7 @@ class Following:
         times = [
             time
             for viewer in linked
-            if viewer.follows(key)
+            if viewer.follows(key) or change.items
             for time in viewer.history.index.times(change.title)
         ]
         if times:

@@ -32,7 +32,11 @@ class HistorySync:
 
     def state(self, server: Server) -> SyncState:
         """Return what has become of a server's last comparison."""
-        return self._status(server).state
+        state = self._status(server).state
+        if state is SyncState.WAITING and not server.outbox.has_compared:
+            # By now.
+            return SyncState.COMPLETE
+        return state
 
     def progress(self, server: Server) -> float | None:
         """Return how much is compared, or then marked, in percent; None at rest."""
@@ -107,8 +111,8 @@ class HistorySync:
         Nothing is marked as not watched but for accounts that are to follow in that.
         `dry_run` says what would happen. Raises MassUnwatchError, before anything has
         changed, if much would be marked as not watched and `allow_mass_unwatch` does not
-        say that it may; HomeAssistantError when the server fails: what has been marked
-        stays marked.
+        say that it may; HomeAssistantError when the server fails while it is read. What it
+        cannot be told of then waits, and is delivered as soon as it can be.
         """
         return await self._async_run(
             server,
@@ -153,7 +157,14 @@ class HistorySync:
                 self._hass, run.async_run(), f"{DOMAIN} sync"
             )
         except asyncio.CancelledError as err:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
+            task = asyncio.current_task()
+            is_called_off = task is not None and task.cancelling() > 0
+            # Who calls off what was asked for wants no more of it. Otherwise it is the
+            # entry that is unloaded, or Home Assistant that stops.
+            run.let_go(
+                goes_on=not (is_called_off and run.is_asked) or self._hass.is_stopping
+            )
+            if is_called_off:
                 raise
             raise HomeAssistantError(
                 translation_domain=DOMAIN, translation_key="sync_cancelled"

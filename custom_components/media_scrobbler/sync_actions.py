@@ -64,6 +64,8 @@ async def _async_sync_jellyfin(call: ServiceCall) -> ServiceResponse:
     totals: dict[str, Any] = {}
     for field in fields(SyncResult):
         values = [getattr(result, field.name) for result in results]
+        if field.name == "waiting" and not any(values):
+            continue
         if not isinstance(values[0], list):
             totals[field.name] = sum(values)
         elif dry_run:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from itertools import chain, product
 import logging
@@ -29,6 +30,7 @@ from .issues import async_note_mass_unwatch
 from .library_pages import Pages
 from .library_scan import ATTEMPTS
 from .server import Server
+from .storage.outbox import Held
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class SyncState(StrEnum):
     NOT_RUN = "not_run"
     COMPARING = "comparing"
     MARKING = "marking"
+    WAITING = "waiting"
     COMPLETE = "complete"
     REFUSED = "refused"
     CANCELLED = "cancelled"
@@ -52,8 +55,9 @@ class SyncState(StrEnum):
 class SyncResult:
     """What a comparison has come to, or would, in items of the server.
 
-    `not_in_library` are titles of the histories that no item is, `watched` and `unwatched`
-    the names of what was marked.
+    `not_in_library` are titles of the histories that no item is, `waiting` the items that
+    are marked as soon as the server can be told, `watched` and `unwatched` the names of
+    what was marked.
     """
 
     marked_watched: int = 0
@@ -61,6 +65,7 @@ class SyncResult:
     unchanged: int = 0
     not_in_library: int = 0
     failed: int = 0
+    waiting: int = 0
     watched: list[str] = field(default_factory=list)
     unwatched: list[str] = field(default_factory=list)
 
@@ -88,6 +93,11 @@ class Status:
     total: float = 0
     refused: dict[str, str] = field(default_factory=dict)
     """What would be marked as not watched too much, by account, as a person is told it."""
+    futile: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    """The marks, by account and item, that the server has taken and does not show."""
+
+
+type _Due = tuple[Comparison, Mark, Held | None]
 
 
 class Run:
@@ -111,18 +121,23 @@ class Run:
         self._connection = connection
         self._accounts = accounts
         self._status = status
-        self._is_asked = is_asked
+        self.is_asked = is_asked
         self._dry_run = dry_run
         self._allow_mass_unwatch = allow_mass_unwatch
         self._result = SyncResult()
+        # What is written down and has not been marked, in its order.
+        self._left: dict[Held, None] = {}
 
     async def async_run(self) -> SyncResult:
         """Compare and mark, once no other run does."""
         async with self._status.lock:
             ended = SyncState.FAILED
+            self._connection.delivery.lately = set()
             try:
                 is_refused = await self._async_bring_in_step()
                 ended = SyncState.REFUSED if is_refused else SyncState.COMPLETE
+                if self._result.waiting:
+                    ended = SyncState.WAITING
             except asyncio.CancelledError:
                 ended = SyncState.CANCELLED
                 raise
@@ -138,9 +153,17 @@ class Run:
                     translation_placeholders=err.placeholders,
                 ) from err
             finally:
+                self._connection.delivery.lately = None
                 self._status.state = ended
                 self._server.updates.send()
         return self._result
+
+    def let_go(self, *, goes_on: bool) -> None:
+        """Leave what has not been marked to be delivered, or think no more of it."""
+        left, self._left = self._left, {}
+        for held in left:
+            held.release(happened=goes_on)
+        self._connection.delivery.wake()
 
     async def _async_bring_in_step(self) -> bool:
         """Compare and mark; returns whether something was left as it is unasked."""
@@ -150,7 +173,7 @@ class Run:
         comparisons = await self._async_compare(self._markable())
         if not self._dry_run:
             allowed = self._allowed(comparisons)
-            await self._async_mark(allowed)
+            await self._async_mark_all(allowed)
             return len(allowed) < len(comparisons)
         for comparison in comparisons:
             for mark in comparison.marks:
@@ -197,6 +220,7 @@ class Run:
                 _LOGGER.debug("%s is gone, or not for this account", section.name)
             self._status.done = number
         self._result.unchanged += sum(each.unchanged for each in comparisons)
+        self._result.waiting += sum(each.waiting for each in comparisons)
         for viewer in dict.fromkeys(
             chain.from_iterable(account.marking for account in accounts)
         ):
@@ -235,7 +259,7 @@ class Run:
         """
         allowed: list[Comparison] = []
         refused = self._status.refused
-        if not self._is_asked:
+        if not self.is_asked:
             # Then all are compared that could be in it.
             refused.clear()
         for comparison in comparisons:
@@ -244,7 +268,7 @@ class Run:
             if self._allow_mass_unwatch or not comparison.is_mass:
                 refused.pop(account.id, None)
                 allowed.append(comparison)
-            elif self._is_asked:
+            elif self.is_asked:
                 raise MassUnwatchError(
                     translation_domain=DOMAIN,
                     translation_key="mass_unwatch",
@@ -263,46 +287,139 @@ class Run:
         async_note_mass_unwatch(self._hass, self._server.entry, refused.values())
         return allowed
 
-    async def _async_mark(self, comparisons: Iterable[Comparison]) -> None:
-        marks = [
-            (comparison, mark)
-            for comparison in comparisons
-            for mark in comparison.marks
-        ]
-        self._enter(SyncState.MARKING, len(marks))
-        failures = 0
-        for comparison, mark in marks:
+    async def _async_mark_all(self, comparisons: Iterable[Comparison]) -> None:
+        """Write down what differs, and mark it; what the server keeps from that waits."""
+        todo = self._not_futile(comparisons)
+        outbox = self._server.outbox
+        held = await outbox.async_put_each(
+            comparison.change(mark) for comparison, mark in todo
+        )
+        self._left = {each: None for each in held if each is not None}
+        try:
+            await self._async_mark(
+                [
+                    (comparison, mark, by)
+                    for (comparison, mark), by in zip(todo, held, strict=True)
+                ]
+            )
+        except ForbiddenError:
+            # It would be no different the next time.
+            self.let_go(goes_on=False)
+            raise
+        except SignInError:
+            # Somebody has to sign in again before anything goes on.
+            self.let_go(goes_on=True)
+            raise
+        except MediaServerError as err:
+            _LOGGER.debug(
+                "%s could not be told of %s items: %s",
+                self._server.entry.title,
+                len(self._left),
+                err.reason,
+            )
+            self._result.waiting += len(self._left)
+            self.let_go(goes_on=True)
+            await self._connection.async_request_refresh()
+        finally:
+            await self._connection.delivery.async_settle()
+
+    def _not_futile(
+        self, comparisons: Iterable[Comparison]
+    ) -> list[tuple[Comparison, Mark]]:
+        """Return what is to be marked, without what was, and did not stick."""
+        todo: list[tuple[Comparison, Mark]] = []
+        futile = self._status.futile
+        for comparison in comparisons:
+            for mark in comparison.marks:
+                key = comparison.account.id, mark.item
+                if key in futile and futile[key] == mark.watched_at:
+                    self._result.failed += 1
+                else:
+                    todo.append((comparison, mark))
+        return todo
+
+    async def _async_mark(self, todo: list[_Due]) -> None:
+        """Mark what is due, and once more what the server has failed at.
+
+        That is left to the next comparison if the server is well. Raises MediaServerError.
+        """
+        self._enter(SyncState.MARKING, len(todo))
+        failed = await self._async_try(await self._async_try(todo))
+        if not failed:
+            return
+        await self._connection.async_refresh()
+        if not self._connection.last_update_success:
+            raise ServerFailureError
+        self._result.failed += len(failed)
+        for _, _, held in failed:
+            await self._async_forget(held)
+
+    async def _async_try(self, todo: Collection[_Due]) -> list[_Due]:
+        """Mark what is due; returns what the server has failed at."""
+        failed: list[_Due] = []
+        in_a_row = 0
+        for due in todo:
+            comparison, mark, held = due
             self._status.done += 1
             self._server.updates.send()
             try:
-                is_marked = await self._async_mark_item(comparison, mark)
+                is_marked = await self._async_mark_item(comparison, mark, held)
             except ItemGoneError:
                 self._result.failed += 1
             except ServerFailureError:
-                self._result.failed += 1
-                failures += 1
-                if failures == MAX_FAILURES:
+                failed.append(due)
+                in_a_row += 1
+                if in_a_row == MAX_FAILURES:
                     raise
+                continue
             else:
                 if is_marked:
-                    failures = 0
+                    in_a_row = 0
                     self._result.add(mark)
-                else:
+                elif is_marked is None:
                     self._result.unchanged += 1
                     await asyncio.sleep(0)
+                else:
+                    self._result.failed += 1
+            await self._async_forget(held)
+        return failed
 
-    async def _async_mark_item(self, comparison: Comparison, mark: Mark) -> bool:
-        """Mark an item if it is still to be; returns whether it was.
+    async def _async_forget(self, held: Held | None) -> None:
+        """Have nothing more wait of a mark that was made, or is not to be."""
+        if held is None:
+            return
+        delivery = self._connection.delivery
+        del self._left[held]
+
+        def settle() -> None:
+            held.release(happened=False)
+            if held.waiting.is_due:
+                # Something else has come to wait meanwhile.
+                delivery.wake()
+
+        await delivery.async_done(settle)
+
+    async def _async_mark_item(
+        self, comparison: Comparison, mark: Mark, held: Held | None
+    ) -> bool | None:
+        """Mark an item, and return whether the server shows it; None if it is not due.
 
         Raises MediaServerError.
         """
         delivery = self._connection.delivery
+        account = comparison.account
+        key = account.id, mark.item
         async with delivery.marking:
             # In the time that all of them take histories change, and whose they are.
-            await comparison.account.async_load()
-            if not comparison.is_due(mark):
-                return False
-            await delivery.async_mark(
-                comparison.account.id, mark.item, mark.titles[0], mark.watched_at
+            await account.async_load()
+            if not comparison.is_due(mark, held) or key in (delivery.lately or ()):
+                return None
+            if held is not None:
+                # Whatever comes of it, the server may have done it.
+                held.waiting.unsure = True
+            sticks = await delivery.async_mark(
+                account.id, mark.item, mark.titles[0], mark.watched_at
             )
-            return True
+        if not sticks:
+            self._status.futile[key] = mark.watched_at
+        return sticks

@@ -124,7 +124,7 @@ async def use_outbox(hass: HomeAssistant) -> dict[str, str]:
     outbox = Outbox(hass, "outbox.01SERVERJELLY")
     await outbox.async_put([Change(account="a", title=movie(1), queued_at=NOON)])
     for waiting in outbox:
-        outbox.waits_for(waiting.change.account, waiting.change.title)
+        outbox.waiting_for(waiting.change.account, waiting.change.title)
     return outbox.unreadable
 
 

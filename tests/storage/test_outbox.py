@@ -147,16 +147,16 @@ async def test_a_title_waits_once_for_each_account(
     assert len(outbox) == 2
     # What the later one knows of it is kept too.
     assert one.change.title == movie(1)
-    assert (await reopened(hass)).waits_for("alice", movie(1))
+    assert (await reopened(hass)).waiting_for("alice", movie(1))
 
 
 async def test_which_titles_wait(outbox: Outbox) -> None:
-    assert not outbox.waits_for("alice", movie(1))
+    assert not outbox.waiting_for("alice", movie(1))
     await put(outbox, change(movie(1)))
 
-    assert outbox.waits_for("alice", movie(1, title=None))
-    assert not outbox.waits_for("alice", movie(2))
-    assert not outbox.waits_for("bob", movie(1))
+    assert outbox.waiting_for("alice", movie(1, title=None))
+    assert not outbox.waiting_for("alice", movie(2))
+    assert not outbox.waiting_for("bob", movie(1))
 
 
 async def test_it_is_due_when_all_that_is_to_happen_has(outbox: Outbox) -> None:
@@ -252,7 +252,7 @@ async def test_more_becomes_known_of_a_title_that_waits(
 
     assert waiting.change.title == known
     assert waiting.turn == 1
-    assert outbox.waits_for("alice", movie(1, items={}))
+    assert outbox.waiting_for("alice", movie(1, items={}))
     # Nobody waits for that: it can be learnt again.
     assert disk.written == written
     await outbox.async_flush()
@@ -264,9 +264,9 @@ async def test_what_is_of_no_account_any_more_goes(outbox: Outbox) -> None:
     await happen(outbox, change(movie(1), "bob"))
     await happen(outbox, change(movie(2), "bob"))
 
-    outbox.keep({"bob", "carol"})
+    outbox.keep({"bob", "carol"}, ())
     assert due(outbox) == [movie(1), movie(2)]
-    outbox.keep(())
+    outbox.keep((), ())
     assert len(outbox) == 0
 
     # What was held, or is being delivered, comes to nothing.
@@ -325,6 +325,49 @@ async def test_those_who_come_at_the_same_time_share_their_writes(
 
     assert disk.written == [KEY] * 2
     assert len(await reopened(hass)) == 2000
+
+
+async def test_what_a_comparison_has_found(hass: HomeAssistant, outbox: Outbox) -> None:
+    """It waits by its items, those of one title together, until all of that is due."""
+    first, second = await outbox.async_put_each(
+        [change(movie(1), items=("a",)), change(movie(1), items=("b", "a"))]
+    )
+    assert first is not None and second is not None
+    again = await reopened(hass)
+    assert [waiting.change.items for waiting in again] == [("a", "b")]
+    assert again.has_compared
+    first.release(happened=False)
+    assert len(outbox) == 1
+    joined = [second.has_been_joined]
+    # A play is to show everywhere.
+    await happen(outbox, change(movie(1)))
+    joined.append(second.has_been_joined)
+    assert joined == [False, True]
+    assert [waiting.change.items for waiting in outbox] == [()]
+    assert not outbox.has_compared
+
+
+async def test_whom_a_comparison_is_for(outbox: Outbox) -> None:
+    """It need not follow, but has to be somebody's."""
+    for account in ("alice", "bob"):
+        await happen(outbox, change(movie(1), account, items=("a",)))
+    await happen(outbox, change(movie(2), "alice"))
+    outbox.keep((), {"alice"})
+    assert [(each.change.account, each.change.items) for each in outbox] == [
+        ("alice", ("a",))
+    ]
+
+
+async def test_much_that_a_comparison_has_found(
+    hass: HomeAssistant, outbox: Outbox, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one write for all of it, and what is too much is left out."""
+    monkeypatch.setattr(module, "MAX_WAITING", 450)
+    held = await outbox.async_put_each(
+        change(movie(number), items=(str(number),)) for number in range(500)
+    )
+    assert [each is None for each in held] == [False] * 450 + [True] * 50
+    assert len(disk.read(KEY)["changes"]) == 450
 
 
 async def test_whoever_joins_waits_for_the_write_that_is_under_way(

@@ -230,10 +230,10 @@ class MediaServer(Protocol):
         *,
         watched: bool,
         watched_at: datetime | None = None,
-    ) -> None:
+    ) -> bool:
         """Mark an item as watched by an account (at a time, where the server takes one), or as not watched.
 
-        Raises ItemGoneError for an item that is gone, ForbiddenError where that is not allowed.
+        Returns whether it shows so now, for all that the server says. Raises ItemGoneError for an item that is gone, ForbiddenError where that is not allowed.
         """
 
     def async_history(

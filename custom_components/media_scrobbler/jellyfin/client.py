@@ -340,11 +340,12 @@ class JellyfinClient:
         *,
         watched: bool,
         watched_at: datetime | None = None,
-    ) -> None:
+    ) -> bool:
         """Mark an item as watched by an account, or as not watched.
 
         With a time it counts as one more time that it was watched; without one, an
-        earlier time that the server has stays. Raises ItemGoneError for an item that is
+        earlier time that the server has stays. Returns whether the answer bears it out.
+        Raises ItemGoneError for an item that is
         gone or that the account may not see, ForbiddenError where marking for this
         account is not allowed.
         """
@@ -353,7 +354,7 @@ class JellyfinClient:
             at = watched_at.astimezone(UTC).replace(tzinfo=None)
             params["datePlayed"] = f"{at.isoformat()}Z"
         try:
-            await self._http.async_request(
+            answer = await self._http.async_request(
                 "POST" if watched else "DELETE",
                 path("UserPlayedItems", item),
                 params=params,
@@ -361,6 +362,8 @@ class JellyfinClient:
         except RefusedError as err:
             await self._http.async_assert_reached()
             raise ItemGoneError from err
+        shown = answer.get("Played") if isinstance(answer, dict) else None
+        return shown in (watched, None)
 
     async def _async_server_id(self) -> str:
         if not self._server_id:

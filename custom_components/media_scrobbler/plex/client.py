@@ -329,8 +329,11 @@ class PlexClient:
         *,
         watched: bool,
         watched_at: datetime | None = None,
-    ) -> None:
-        """Mark an item as watched by an account, or as not watched; Plex takes no time."""
+    ) -> bool:
+        """Mark an item as watched by an account, or as not watched; Plex takes no time.
+
+        Returns True: it says nothing of what came of it.
+        """
         await self._async_assert_own(account)
 
         def mark(server: PlexServer) -> None:
@@ -346,6 +349,7 @@ class PlexClient:
                 raise NotAMediaServerError
 
         await self._async_call(mark)
+        return True
 
     @property
     def clock_error(self) -> timedelta:

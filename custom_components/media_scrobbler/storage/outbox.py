@@ -39,6 +39,9 @@ AT_ONCE = 200
 TIDY_DELAY = 5.0
 """Seconds before it is written that something has been delivered: many are at a time."""
 
+TIDIED_PER_SECOND = 500
+"""Titles that wait for which one more second passes before that: all are written anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
@@ -46,7 +49,9 @@ class Change:
 
     `account` is its id on the server. `played_item` is the item that shows by itself what
     it should, since it was played there. `is_removal` tells that a play was taken back: no
-    other title that no history knows is marked as not watched.
+    other title that no history knows is marked as not watched. `items` are those that a
+    comparison has found to differ, whether or not the account follows; without any it is
+    all that the server has of the title.
     """
 
     account: str
@@ -54,6 +59,7 @@ class Change:
     queued_at: datetime
     played_item: str | None = None
     is_removal: bool = False
+    items: tuple[str, ...] = ()
 
     def joined(self, news: Change) -> Change:
         """Return what this becomes by a further change to the same title."""
@@ -64,6 +70,9 @@ class Change:
             if self.played_item == news.played_item
             else None,
             is_removal=self.is_removal or news.is_removal,
+            items=tuple(dict.fromkeys(self.items + news.items))
+            if self.items and news.items
+            else (),
         )
 
 
@@ -149,9 +158,14 @@ class Outbox:
         """Iterate over what waits now, in its order."""
         return iter(list(self._waiting))
 
-    def waits_for(self, account: str, title: Title) -> bool:
-        """Return whether a title waits to be delivered for an account."""
-        return self._find(account, title) is not None
+    def waiting_for(self, account: str, title: Title) -> Waiting | None:
+        """Return what waits to be delivered of a title for an account."""
+        return self._find(account, title)
+
+    @property
+    def has_compared(self) -> bool:
+        """Return whether anything waits that a comparison has found to differ."""
+        return any(waiting.change.items for waiting in self._waiting)
 
     def may_have_delivered(self, title: Title, at: datetime) -> bool:
         """Return whether a title that waits may have been marked at a time, before a kill."""
@@ -191,34 +205,54 @@ class Outbox:
         A change joins what waits for the same title already. What is too much is left out.
         What cannot be written is kept in memory and written later.
         """
+        held = await self.async_put_each(changes, unsure=unsure)
+        return [each for each in held if each is not None]
+
+    async def async_put_each(
+        self, changes: Iterable[Change], *, unsure: bool = False
+    ) -> list[Held | None]:
+        """Do the same, with one write for all; returns None for each that is left out."""
         await self.async_load()
-        if self._removed:
-            return []
-        held: list[Held] = []
+        held: list[Held | None] = []
         is_news = False
-        for change in changes:
-            waiting = self._find(change.account, change.title)
-            if waiting is not None:
-                is_news |= self._join(waiting, change)
-            elif self._has_room():
-                waiting = self._add(Waiting(change))
-                is_news = True
-            else:
-                continue
-            waiting.held += 1
-            waiting.unsure |= unsure
-            held.append(Held(self, waiting))
-        # What was joined may be on its way to the disk as well.
-        if held and (written := self._writer.save(changed=is_news)) is not None:
-            try:
+        try:
+            for some in batched(changes, AT_ONCE, strict=False):
+                if held:
+                    await asyncio.sleep(0)
+                for change in some:
+                    is_held, is_new = self._put(change, unsure=unsure)
+                    held.append(is_held)
+                    is_news |= is_new
+            # What was joined may be on its way to the disk as well.
+            if (
+                any(held)
+                and (written := self._writer.save(changed=is_news)) is not None
+            ):
                 # Kept in memory where it fails, and written as soon as that can be done.
                 with suppress(StorageWriteError):
                     await written
-            except asyncio.CancelledError:
-                for each in held:
+        except asyncio.CancelledError:
+            for each in held:
+                if each is not None:
                     each.release(happened=False)
-                raise
+            raise
         return held
+
+    def _put(self, change: Change, *, unsure: bool) -> tuple[Held | None, bool]:
+        """Hold a change back, if there is room; returns whether that is to be written, too."""
+        is_new = True
+        waiting = self._find(change.account, change.title)
+        if self._removed:
+            return None, False
+        if waiting is not None:
+            is_new = self._join(waiting, change)
+        elif self._has_room():
+            waiting = self._add(Waiting(change))
+        else:
+            return None, False
+        waiting.held += 1
+        waiting.unsure |= unsure
+        return Held(self, waiting), is_new
 
     def _join(self, waiting: Waiting, change: Change) -> bool:
         """Have a change join what waits; returns whether that is to be written."""
@@ -278,10 +312,11 @@ class Outbox:
             self._waiting[waiting] = None
 
     @callback
-    def keep(self, accounts: Collection[str]) -> None:
-        """Take out what waits for any other accounts."""
+    def keep(self, following: Collection[str], linked: Collection[str]) -> None:
+        """Take out what waits for accounts that do not follow any more, or are nobody's."""
         for waiting in self:
-            if waiting.change.account not in accounts:
+            wanted = linked if waiting.change.items else following
+            if waiting.change.account not in wanted:
                 self._discard(waiting)
 
     async def async_flush(self) -> None:
@@ -331,7 +366,9 @@ class Outbox:
     def _write_later(self) -> None:
         if self._cancel_tidy is None:
             self._cancel_tidy = async_call_later(
-                self._hass, TIDY_DELAY, HassJob(self.tidy, cancel_on_shutdown=True)
+                self._hass,
+                max(TIDY_DELAY, len(self) / TIDIED_PER_SECOND),
+                HassJob(self.tidy, cancel_on_shutdown=True),
             )
 
     @callback
@@ -344,12 +381,19 @@ class Outbox:
         return {"changes": [waiting.raw for waiting in self._waiting]}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Held:
     """A change that is held back in an outbox."""
 
     outbox: Outbox
     waiting: Waiting
+
+    @property
+    def has_been_joined(self) -> bool:
+        """Return whether what a comparison holds back waits for another reason, too."""
+        return self.waiting.turn > self.waiting.delivered or not (
+            self.waiting.change.items
+        )
 
     @callback
     def release(self, *, happened: bool) -> None:
@@ -375,13 +419,21 @@ def _to_dict(change: Change) -> dict[str, Any]:
         stored["played_item"] = change.played_item
     if change.is_removal:
         stored["is_removal"] = True
+    if change.items:
+        stored["items"] = list(change.items)
     return stored
 
 
 def _from_dict(stored: Mapping[str, Any]) -> Change:
     """Return the change of a stored form; raises KeyError, TypeError or ValueError."""
     account, played_item = stored["account"], stored.get("played_item")
-    if not isinstance(account, str) or not isinstance(played_item, str | None):
+    items = stored.get("items", [])
+    if (
+        not isinstance(account, str)
+        or not isinstance(played_item, str | None)
+        or type(items) is not list
+        or not all(isinstance(item, str) for item in items)
+    ):
         raise TypeError(f"{stored} is no change")
     return Change(
         account=account,
@@ -389,4 +441,5 @@ def _from_dict(stored: Mapping[str, Any]) -> Change:
         queued_at=time_from_text(stored["queued_at"]),
         played_item=played_item,
         is_removal=bool(stored.get("is_removal")),
+        items=tuple(items),
     )
