@@ -881,15 +881,17 @@ async def test_marked_by_hand(hass: HomeAssistant, at_plex: PlexHome) -> None:
         at_plex.plex.mark(who, THE_SALT_ROAD, at=THEN)
         at_plex.plex.mark(who, LOW_WATER, at=THEN + timedelta(days=1))
     know(at_plex, "alice", PAPER_ORCHARD, THEN)
-    assert await call(hass, "import_history") == NOTHING | {"recorded": 3}
+    # Somebody else's playing it says nothing of her.
+    know(at_plex, "bob", LOW_WATER, THEN + timedelta(days=9))
+    assert await call(hass, "import_history") == NOTHING | {"recorded": 4}
     plays = await plays_of(hass, viewer(hass, "alice"))
     episode, *movies = plays
     assert {play["title"] for play in movies} == {"The Salt Road", "Paper Orchard"}
     assert episode["watched_at"] == (THEN + timedelta(days=1)).isoformat()
     assert episode["show_ids"].items() >= SHOW_IDS.items()
     assert sources(episode) == ["import"]
-    assert await titles_of(hass, "bob") == []
-    assert await call(hass, "import_history") == NOTHING | {"merged": 3}
+    assert await titles_of(hass, "bob") == ["Low Water"]
+    assert await call(hass, "import_history") == NOTHING | {"merged": 4}
 
 
 async def test_marked_again(hass: HomeAssistant, at_plex: PlexHome) -> None:

@@ -80,7 +80,13 @@ class ServerHistory:
         asked = None if since is None else self._asked(since)
         async for page in self._client.async_history(list(by_id), asked):
             if not self._client.dates_marks:
-                told.update(*(completion.title.items.values() for completion in page))
+                told.update(
+                    *(
+                        completion.title.items.values()
+                        for completion in page
+                        if self._client.can_mark(completion.account.id or "")
+                    )
+                )
             yield await self._async_reports(by_id, page, SourceKind.IMPORT)
         async for page in self._async_shown(accounts, asked, told):
             yield await self._async_reports(by_id, page, SourceKind.IMPORT)
@@ -95,7 +101,7 @@ class ServerHistory:
 
         So it is where marks are not dated: who marks by hand, or elsewhere with the same
         account, has not played anything. It shows of the account of the sign-in alone. What
-        the history has told of, by its items, is left out.
+        the history has told of that account, by its items, is left out.
         """
         own = [account for account in accounts if self._client.can_mark(account.id)]
         if self._client.dates_marks or not own:
