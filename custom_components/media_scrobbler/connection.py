@@ -41,6 +41,7 @@ from .now_playing import NowPlayingWatch
 from .plex.account import PlexAccount
 from .plex.client import PlexClient
 from .server_history import ServerHistory
+from .settling import Settling
 from .webhook_registration import WebhookRegistration
 
 if TYPE_CHECKING:
@@ -243,6 +244,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self._accounts = recorder.accounts
         self.registration = WebhookRegistration(hass, server.entry, client)
         self.enrichment = Enrichment(hass, server.entry, client)
+        self.settling = Settling(hass, server, client, recorder)
         self.now_playing = NowPlayingWatch(hass, server, client)
         self.delivery = Delivery(hass, server, client, rules)
         self.history = ServerHistory(server, client, recorder)
@@ -324,6 +326,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         """Begin what goes on in the background for as long as the entry is loaded."""
         self.registration.start(self)
         self.enrichment.start(self)
+        self.settling.start(self)
         self.now_playing.start()
         self.delivery.start(self)
         self.healing.start(self)

@@ -12,7 +12,8 @@ import logging
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
-from .domain.event import Party
+from .domain.doubt import FRESH, Doubt
+from .domain.event import Party, SavedData
 from .domain.outcome import Outcome
 from .domain.play import Play, Report, Source, SourceKind
 from .domain.rules import is_identified, refusal
@@ -41,6 +42,8 @@ class Completion:
     watched_at: datetime
     source: Source
     poster: bytes | str | None = None
+    marked: SavedData | None = None
+    """What the server has saved of an item that was marked."""
 
 
 class Recorder:
@@ -153,12 +156,22 @@ class Recorder:
             return Outcome.IGNORED, reason
         if viewer is None:
             return await self._async_hold(account, title, completion)
-        server, poster = completion.server, completion.poster
+        server, poster, source = (
+            completion.server,
+            completion.poster,
+            completion.source,
+        )
+        if source.is_mark and _is_of_long_ago(source) and account is not None:
+            report = Report(
+                title=title, watched_at=completion.watched_at, source=source
+            )
+            if await viewer.async_has_dismissed(report):
+                return Outcome.IGNORED, "a person has removed or corrected this play"
         try:
             recorded = await viewer.async_record(
                 title,
                 completion.watched_at,
-                completion.source,
+                source,
                 poster if isinstance(poster, bytes) else None,
                 account.key if account else None,
             )
@@ -167,6 +180,19 @@ class Recorder:
         except HistoryRemovedError:
             return await self._async_hold(account, title, completion)
         server.complete(viewer, recorded.play)
+        if completion.marked is not None and account is not None:
+            server.doubt(
+                Doubt(
+                    viewer=viewer.entry.entry_id,
+                    play_id=recorded.play.id,
+                    title=recorded.play.title,
+                    account=account.id,
+                    item=completion.marked.item or "",
+                    source=source,
+                    play_count=completion.marked.play_count,
+                    is_new=not recorded.merged,
+                )
+            )
         if isinstance(poster, str):
             server.fetch_poster(viewer, recorded.play, poster)
         if recorded.merged:
@@ -354,6 +380,11 @@ class Recorder:
             failing=self.inbox.failing or self.accounts.failing,
             unreadable=self.inbox.unreadable | self.accounts.unreadable,
         )
+
+
+def _is_of_long_ago(mark: Source) -> bool:
+    """Say whether a mark has a date that it may have had before."""
+    return mark.dated is not None and mark.at - mark.dated > FRESH
 
 
 async def _without_marks(

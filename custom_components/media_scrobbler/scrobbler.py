@@ -380,7 +380,13 @@ class Scrobbler:
             source = replace(
                 source, dated=watched_at, may_be_local=event.saved.may_be_local
             )
-        completion = Completion(server, believed_time(watched_at, now), source, poster)
+        completion = Completion(
+            server,
+            believed_time(watched_at, now),
+            source,
+            poster,
+            event.saved if source.is_mark else None,
+        )
         outcome, reason = await self.recorder.async_complete(
             watcher.account, event.titles, completion
         )

@@ -25,6 +25,7 @@ from .const import (
     DOMAIN,
 )
 from .delivery import Rules
+from .domain.doubt import Doubt
 from .domain.event import Action, Heartbeat, MediaEvent, Party, ServerType
 from .domain.limit import RateLimit
 from .domain.media_server import MediaServerError
@@ -43,6 +44,7 @@ from .library_scan import LibraryScanner
 from .library_updates import LibraryListener, LibraryUpdates
 from .plex import payload as plex_payload
 from .signals import Updates
+from .storage.doubts import Doubts
 from .storage.last_look import LastLook
 from .storage.library import Library
 from .storage.marked import Marked
@@ -108,6 +110,7 @@ class Server:
         self.log = WebhookLog(hass, entry.entry_id)
         self.last_look = LastLook(hass, entry.entry_id)
         self.viewings = StoredViewings(hass, entry.entry_id)
+        self.doubts = Doubts(hass, entry.entry_id)
         self.library = Library(hass, entry.entry_id)
         self.scanner = LibraryScanner(hass, self, listener)
         self.library_updates = LibraryUpdates(hass, self, listener)
@@ -363,6 +366,15 @@ class Server:
             self.connection.enrichment.add(viewer, play)
 
     @callback
+    def doubt(self, doubt: Doubt) -> None:
+        """Ask the server, in the background, what a mark means that its webhook leaves open."""
+        if not self.is_signed_in:
+            return
+        self.doubts.add(doubt)
+        if self.connection is not None:
+            self.connection.settling.wake()
+
+    @callback
     def fetch_poster(self, viewer: Viewer, play: Play, artwork: str) -> None:
         """Ask the server, in the background, for the poster of a play."""
 
@@ -549,6 +561,7 @@ class Server:
         await self.log.async_remove()
         await self.last_look.async_remove()
         await self.viewings.async_remove()
+        await self.doubts.async_remove()
         await self.library.async_remove_files()
         await self.outbox.async_remove()
         await self.marked.async_remove()

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from homeassistant.config_entries import ConfigEntry
@@ -26,6 +28,7 @@ from .const import (
     EVENT_SCROBBLE,
 )
 from .domain.play import Play, Report, Source
+from .domain.rules import believed_time, set_right
 from .domain.title import PLAYABLE, Title
 from .issues import (
     async_note_storage_trouble,
@@ -237,6 +240,11 @@ class Viewer:
         self._publish_play(recorded, source, poster, held)
         return recorded
 
+    async def async_has_dismissed(self, report: Report) -> bool:
+        """Return whether a person has removed or corrected what a report is of."""
+        await self.dismissed.async_load()
+        return self.dismissed.has(report)
+
     async def async_find(self, reports: Sequence[Report]) -> list[Taken]:
         """Merge reports of what is known, and say what is not.
 
@@ -339,6 +347,53 @@ class Viewer:
         self._listener.played(self, play)
         self.updates.send()
 
+    async def async_take_back(self, play_id: str, mark: Source) -> None:
+        """Take back a play that a mark has told of, where nothing else tells of it.
+
+        A play that has been removed meanwhile stays removed.
+        """
+        try:
+            old, new = await self._async_change(play_id, partial(_without, mark))
+        except KeyError:
+            return
+        if new is None:
+            self._tell_removed(old)
+        self.updates.send()
+
+    async def async_set_right(
+        self, play_id: str, mark: Source, date: datetime, played_with: str
+    ) -> None:
+        """Have the play of a mark be one of another date (UTC).
+
+        The play that it was merged into, by the wrong date, stays where it is. A play that
+        has been removed meanwhile stays removed.
+        """
+        right = replace(mark, dated=date, may_be_local=False)
+        title: Title | None = None
+
+        def amend(play: Play) -> Play:
+            nonlocal title
+            if play.sources == (mark,):
+                return set_right(play, mark, date)
+            title = play.title
+            return _without(mark, play) or play
+
+        try:
+            play = await self.history.async_amend(play_id, amend)
+        except KeyError:
+            return
+        if title is not None:
+            await self.async_record(
+                title, believed_time(date, mark.at), right, played_with=played_with
+            )
+        elif play.id != play_id:
+            # It turns out to be one that was known.
+            self._tell_removed(replace(play, id=play_id))
+        self.updates.send()
+
+    def _tell_removed(self, play: Play) -> None:
+        self._tell("removed", {"play_id": play.id, **title_data(play.title)})
+
     @callback
     def show_poster(self, play: Play, poster: bytes | None) -> None:
         """Show a poster if it is that of what was watched last."""
@@ -350,7 +405,7 @@ class Viewer:
     async def async_remove_play(self, play_id: str) -> Play:
         """Remove a play; raises KeyError if there is no such play."""
         play, _ = await self._async_change(play_id, lambda _: None)
-        self._tell("removed", {"play_id": play.id, **title_data(play.title)})
+        self._tell_removed(play)
         self.updates.send()
         return play
 
@@ -451,3 +506,9 @@ class Viewer:
             failing=self.failing,
             unreadable=self.unreadable,
         )
+
+
+def _without(mark: Source, play: Play) -> Play | None:
+    """Return a play without one of its sources, None if it has no other."""
+    rest = tuple(source for source in play.sources if source != mark)
+    return replace(play, sources=rest) if rest else None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, override
 
 from .address import shown
-from .event import Party
+from .event import Party, SavedData
 from .library import Completion, LatestPage, Page, Section
 from .title import MediaType, Title
 
@@ -217,6 +217,12 @@ class MediaServer(Protocol):
     @property
     def dates_marks(self) -> bool:
         """Return whether a mark tells when something was watched; else it is of the moment."""
+
+    async def async_saved(self, account: str, item: str) -> SavedData | None:
+        """Return what the server has saved of an item for an account, None for nothing.
+
+        Nothing where it may not be asked, or has no more to tell than its webhooks.
+        """
 
     async def async_watched(
         self, account: str, items: Collection[str]

@@ -7,7 +7,7 @@ from itertools import chain
 
 from aiohttp import ClientSession
 
-from ..domain.event import Party
+from ..domain.event import Party, SavedData
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
@@ -326,6 +326,10 @@ class JellyfinClient:
     def dates_marks(self) -> bool:
         """Return that a mark tells when something was watched."""
         return True
+
+    async def async_saved(self, account: str, item: str) -> SavedData | None:
+        """Return what the server has saved of an item for an account, None for nothing."""
+        return await library.async_saved(self._http, account, item)
 
     async def async_watched(
         self, account: str, items: Collection[str]

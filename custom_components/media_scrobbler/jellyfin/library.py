@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ..domain.event import SavedData
 from ..domain.fields import Fields, PayloadError
 from ..domain.ids import is_item_id
 from ..domain.library import Entry, Page, Section
@@ -14,7 +15,7 @@ from ..domain.title import PLAYABLE, MediaType, Title
 from ..http_client import path
 from .dto import begun_at, item_title, raw_items, watched
 from .http import Http, RefusedError, understood
-from .items import each_episode, plain_id
+from .items import each_episode, plain_id, saved_data
 
 EPISODES_PAGE = 500
 
@@ -155,6 +156,24 @@ async def async_watched(
                 if was_watched:
                     found[each] = at
     return found
+
+
+async def async_saved(http: Http, account: str, item: str) -> SavedData | None:
+    """Return what is saved of an item, or a version, for an account; None if it has none."""
+    if not item.isalnum():
+        return None
+    try:
+        answer = await http.async_request(
+            "GET", f"/UserItems/{item}/UserData", params={"userId": account}
+        )
+    except RefusedError:
+        await http.async_assert_reached()
+        return None
+    except ForbiddenError:
+        # Of others only an administrator is told.
+        return None
+    with understood():
+        return saved_data(Fields(answer, "UserData"), item)
 
 
 async def _async_items(

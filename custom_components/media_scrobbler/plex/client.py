@@ -15,7 +15,7 @@ from plexapi.server import PlexServer
 from yarl import URL
 
 from .. import http_client
-from ..domain.event import Party
+from ..domain.event import Party, SavedData
 from ..domain.fields import Fields, PayloadError
 from ..domain.library import Completion, LatestPage, Page, Section
 from ..domain.media_server import (
@@ -314,6 +314,10 @@ class PlexClient:
         Before 1.40.0.7998 it was an entry of the history as well, by that version's notes.
         """
         return False
+
+    async def async_saved(self, account: str, item: str) -> SavedData | None:
+        """Return nothing: Plex tells of plays and of no marks."""
+        return None
 
     async def async_watched(
         self, account: str, items: Collection[str]

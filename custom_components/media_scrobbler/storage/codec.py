@@ -84,7 +84,7 @@ def play_to_dict(play: Play) -> dict[str, Any]:
         "id": play.id,
         "watched_at": play.watched_at.isoformat(),
         **title_to_dict(play.title),
-        "sources": [_source_to_dict(source) for source in play.sources],
+        "sources": [source_to_dict(source) for source in play.sources],
     }
 
 
@@ -101,7 +101,7 @@ def play_from_dict(stored: Mapping[str, Any]) -> Play:
         id=play_id,
         title=title,
         watched_at=time_from_text(stored["watched_at"]),
-        sources=tuple(_source_from_dict(source) for source in sources),
+        sources=tuple(source_from_dict(source) for source in sources),
     )
 
 
@@ -118,7 +118,8 @@ def time_from_text(text: str) -> datetime:
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
-def _source_to_dict(source: Source) -> dict[str, Any]:
+def source_to_dict(source: Source) -> dict[str, Any]:
+    """Return a source's stored form."""
     stored: dict[str, Any] = {
         "kind": source.kind.value,
         "at": source.at.isoformat(),
@@ -134,7 +135,8 @@ def _source_to_dict(source: Source) -> dict[str, Any]:
     return stored
 
 
-def _source_from_dict(stored: Mapping[str, Any]) -> Source:
+def source_from_dict(stored: Mapping[str, Any]) -> Source:
+    """Return the source of a stored form; raises KeyError, TypeError or ValueError."""
     known = {key: stored[key] for key in _SOURCE_KEYS if key in stored}
     if not _TEXTS.issuperset(map(type, known.values())):
         raise TypeError(f"source is {stored!r}")

@@ -446,11 +446,9 @@ class History:
     async def async_complete(
         self, play_id: str, title: Title, asked: Title | None = None
     ) -> Play:
-        """Add to a play what has become known of its title.
+        """Add to a play what has become known of its title; as `async_amend` does.
 
-        With what was `asked` for, the server has answered better, see `settled`. If that
-        shows it to be the same viewing as another play, it becomes part of that one.
-        Raises as `async_change` does.
+        With what was `asked` for, the server has answered better, see `settled`.
         """
 
         def complete(play: Play) -> Play:
@@ -458,7 +456,15 @@ class History:
                 return replace(play, title=combine(play.title, title))
             return replace(play, title=settled(play.title, asked, title))
 
-        _, play = await self.async_change(play_id, complete)
+        return await self.async_amend(play_id, complete)
+
+    async def async_amend(self, play_id: str, amend: Callable[[Play], Play]) -> Play:
+        """Have a play be what has become known of it, and return what has come of it.
+
+        If that shows it to be the same viewing as another play, it becomes part of that
+        one. Raises as `async_change` does.
+        """
+        _, play = await self.async_change(play_id, amend)
         assert play is not None
         async with self._lock:
             # Found before anything is changed: it may have been removed meanwhile.
