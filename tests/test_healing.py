@@ -16,6 +16,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.media_scrobbler.const import DOMAIN
+from custom_components.media_scrobbler.plex import history
 from custom_components.media_scrobbler.storage import writer
 
 from .common import answer, call, plays_of
@@ -878,6 +879,30 @@ async def test_told_late_of_what_was_not_wanted(
     await days_later(hass, freezer, 4)
     hass.config_entries.async_update_entry(bob, options=options)
     know(plex, "bob", FOG_SIGNAL, ago(days=6))
+    await look(hass)
+    assert await titles_of(hass, "bob") == ["Fog Signal"]
+
+
+@pytest.mark.freeze_time(tick=True)
+async def test_told_late_after_much_that_was_not_wanted(
+    hass: HomeAssistant,
+    plex: PlexHome,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither does it where so much was told in time that it came in parts."""
+    monkeypatch.setattr(history, "LATEST_AT_ONCE", 2)
+    silence(plex)
+    bob = viewer(hass, "bob")
+    options = dict(bob.options)
+    hass.config_entries.async_update_entry(bob, options={"media_types": ["track"]})
+    await days_later(hass, freezer, 10)
+    for hours in range(10, 0, -2):
+        know(plex, "bob", LOW_WATER, ago(hours=hours))
+    await look(hass)
+    await days_later(hass, freezer, 4)
+    hass.config_entries.async_update_entry(bob, options=options)
+    know(plex, "bob", FOG_SIGNAL, ago(days=2))
     await look(hass)
     assert await titles_of(hass, "bob") == ["Fog Signal"]
 

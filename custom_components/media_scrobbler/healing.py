@@ -72,8 +72,10 @@ class _Seen:
         """Take note of what there is."""
         self.total = page.total
         self.times += page.times
-        numbers = [each.number for each in page.completions if each.number is not None]
-        self.newest = max(numbers, default=self.newest)
+        numbers = [each.number for each in page.completions] + [self.newest]
+        self.newest = max(
+            (number for number in numbers if number is not None), default=None
+        )
 
     def count_before(self, moment: datetime) -> int | None:
         """Return how much there is from before a time from which on all has been read."""
