@@ -29,7 +29,14 @@ from .common import (
 )
 from .conftest import Restart
 from .libraries import hold
-from .signed_in import JellyfinHome, PlexHome, later, until, viewer as viewer_named
+from .signed_in import (
+    JellyfinHome,
+    PlexHome,
+    later,
+    quiet,
+    until,
+    viewer as viewer_named,
+)
 from .signing_in import confirm_url, gone_on
 from .simulators.catalogue import (
     HARBOUR_LIGHTS,
@@ -1039,6 +1046,30 @@ async def test_nothing_goes_on_of_a_viewer_who_is_gone(
     await disable(alice.entry_id, ConfigEntryDisabler.USER)
     remote.plex.discover.log.clear()
     await later(hass, hours=7)
+    assert remote.asked == 0
+
+
+async def test_nothing_goes_on_of_an_import_that_ends_with_its_viewer(
+    hass: HomeAssistant, both: ConfigEntry[Any], remote: Remote
+) -> None:
+    """However much it had put off by then."""
+    remote.add(*(film(f"Film {number}", tmdb=number) for number in range(1, 61)))
+    await add(hass, both, LIGHTS)
+    discover = remote.plex.discover
+    discover.allowance, discover.retry_after = 2, 3600
+    fault = discover.faults.hang(path="/library/metadata/matches")
+    task = asyncio.create_task(imported(hass, both))
+    await hit(fault)
+    await hass.config_entries.async_set_disabled_by(
+        both.entry_id, ConfigEntryDisabler.USER
+    )
+    with failing("import_interrupted"):
+        await task
+    fault.remove()
+    discover.allowance = None
+    discover.log.clear()
+    await later(hass, hours=7)
+    await quiet(hass, discover.log)
     assert remote.asked == 0
 
 

@@ -43,6 +43,8 @@ _LOGGER = logging.getLogger(__name__)
 START_DELAY = timedelta(minutes=1)
 """How long an import that is overdue waits, so that Home Assistant and servers have started."""
 
+_INTERRUPTED = "interrupted"
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:
@@ -201,7 +203,7 @@ class WatchlistImporter:
         async with self._locks.setdefault(viewer, asyncio.Lock()):
             at, began = dt_util.utcnow(), monotonic()
             progress = _Progress()
-            error: str | None = "interrupted"
+            error: str | None = _INTERRUPTED
             try:
                 done = await self._async_import(viewer, progress, dry_run, accepted)
                 error = None
@@ -228,7 +230,8 @@ class WatchlistImporter:
                 )
                 viewer.imports.add(run)
                 viewer.updates.send()
-                if not dry_run:
+                # Nothing goes on of an import that has ended with its entry.
+                if not dry_run and error != _INTERRUPTED:
                     self._go_on_later(viewer, progress, is_done=error is None)
             return Imported(run, tuple(map(label, done.imported)))
 
