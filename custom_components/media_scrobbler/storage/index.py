@@ -131,7 +131,7 @@ class PlayIndex:
         """Return when a title was watched, in epoch seconds, in no order."""
         return [
             self._watched[row]
-            for number in self._matches(title, identities(title))
+            for number in self.numbers(title)
             for row in self._rows(number)
         ]
 
@@ -149,7 +149,7 @@ class PlayIndex:
 
     def numbers(self, title: Title) -> list[int]:
         """Return the numbers that a title goes by here, played or not."""
-        return self._matches(title, identities(title))
+        return self._matches(title, identities(title), self._namesakes(title))
 
     def count_besides(
         self, numbers: Iterable[int], media_types: Collection[MediaType]
@@ -184,7 +184,7 @@ class PlayIndex:
 
     def _row(self, play: Play, part: int) -> int | None:
         moment = play.watched_at.timestamp()
-        for number in self._matches(play.title, identities(play.title)):
+        for number in self.numbers(play.title):
             for row in self._rows(number):
                 if self._part[row] == part and self._watched[row] == moment:
                     return row
@@ -217,7 +217,9 @@ class PlayIndex:
             bits |= bit
         return bits
 
-    def _matches(self, title: Title, kinds: dict[str, str]) -> list[int]:
+    def _matches(
+        self, title: Title, kinds: dict[str, str], namesakes: list[int]
+    ) -> list[int]:
         """Return the titles that are the same as the given one: `same_title`, in bits."""
         bits = self._bits(kinds)
         agreed: dict[int, int] = {}
@@ -230,17 +232,19 @@ class PlayIndex:
             for candidate, agreed_bits in agreed.items()
             if not self._contradicts(candidate, title, bits, agreed_bits)
         ]
-        year = _year_of(title)
+        others = [number for number in namesakes if number not in agreed]
+        if not others:
+            return found
+        named, year = 0, _year_of(title)
         for number in found:
             bits |= self._kinds[number]
             year = year or self._year[number]
-        named = 0
-        for candidate in self._namesakes(title):
-            if candidate in agreed or candidate in found:
-                continue
+        for candidate in others:
             # A name that may be that of several, which are told apart, is that of one.
-            if not self._kinds[candidate] & named and self._is_namesake(
-                candidate, title, bits, year
+            if (
+                candidate not in found
+                and not self._kinds[candidate] & named
+                and self._is_namesake(candidate, title, bits, year)
             ):
                 found.append(candidate)
                 named |= self._kinds[candidate]
@@ -274,26 +278,25 @@ class PlayIndex:
             year or None, its_year or None, by_name_alone=not (known and bits)
         )
 
-    def _namesakes(self, title: Title) -> Iterator[int]:
-        """Yield the titles that go by the same name, one that others have joined repeatedly."""
-        if (name := name_identity(title)) is None:
-            return
-        for place in range(_NAMESAKES):
-            if (number := self._get(title, _placed(name, place))) is None:
-                return
-            yield number
+    def _namesakes(self, title: Title) -> list[int]:
+        """Return the titles that go by the same name, one that others have joined repeatedly."""
+        found: list[int] = []
+        if (name := name_identity(title)) is not None:
+            key = name
+            while (number := self._get(title, key)) is not None:
+                found.append(number)
+                if len(found) == _NAMESAKES:
+                    break
+                key = f"{name}#{len(found)}"
+        return found
 
-    def _put_name(self, title: Title, number: int) -> None:
+    def _put_name(self, title: Title, number: int, namesakes: list[int]) -> None:
         """Have a title go by its name, after those that do already."""
-        if (name := name_identity(title)) is None:
+        if number in namesakes or number in map(self._find, namesakes):
             return
-        for place in range(_NAMESAKES):
-            known = self._get(title, _placed(name, place))
-            if known == number:
-                return
-            if known is None or place == _NAMESAKES - 1:
-                self._put(title, _placed(name, place), number)
-                return
+        if (name := name_identity(title)) is not None:
+            place = min(len(namesakes), _NAMESAKES - 1)
+            self._put(title, f"{name}#{place}" if place else name, number)
 
     def _candidates(self, title: Title) -> set[int]:
         """Return every title that shares an id or the name: what it is, its plays tell."""
@@ -305,8 +308,8 @@ class PlayIndex:
 
     def _learn(self, title: Title) -> int:
         """Return a title's number, joining titles that turn out to be the same."""
-        kinds = identities(title)
-        found = self._matches(title, kinds)
+        kinds, namesakes = identities(title), self._namesakes(title)
+        found = self._matches(title, kinds, namesakes)
         if not found:
             number = len(self._last)
             self._last.append(_NONE)
@@ -328,7 +331,7 @@ class PlayIndex:
                 self._kinds[number] |= self._kind_bits[kind]
         self._number[number] = self._number[number] or _hash_of_number(title)
         self._year[number] = self._year[number] or _year_of(title)
-        self._put_name(title, number)
+        self._put_name(title, number, namesakes)
         return number
 
     def _get(self, title: Title, identity: str) -> int | None:
@@ -363,8 +366,3 @@ def _year_of(title: Title) -> int:
     """Return the year of what goes by one, 0 if it is unknown."""
     year = title.year or 0
     return year if title.media_type in DATED and year in _YEARS else 0
-
-
-def _placed(name: str, place: int) -> str:
-    """Return the key of a name, which several titles may go by."""
-    return f"{name}#{place}" if place else name
