@@ -278,10 +278,12 @@ async def test_several_of_a_name(
     # The one that is meant is checked off.
     await watch(home, remake(THE_SALT_ROAD, 1990))
     await quiet(hass, home.log)
-    assert [item["status"] for item in await wanted(hass, alice)] == [
-        *["needs_action"] * 3,
-        "completed",
-    ]
+    expected = [*["needs_action"] * 3, "completed"]
+    assert [item["status"] for item in await wanted(hass, alice)] == expected
+    # So it is after a start.
+    await hass.config_entries.async_reload(alice.entry_id)
+    await quiet(hass, home.log)
+    assert [item["status"] for item in await wanted(hass, alice)] == expected
 
 
 async def test_twice_on_the_list(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from typing import NamedTuple
 
@@ -405,13 +405,33 @@ class Watchlists:
         watched = []
         for item in viewer.watchlist.items:
             if item.done_at is None:
-                times = viewer.history.index.times(item.title)
-                times += await self._async_times(viewer, item)
                 # Some servers tell the time in whole seconds.
-                if any(time >= int(item.added_at.timestamp()) for time in times):
+                since = int(item.added_at.timestamp())
+                times = viewer.history.index.times(item.title)
+                if await self._async_was_meant(
+                    viewer, item, [time for time in times if time >= since]
+                ) or any(
+                    time >= since for time in await self._async_times(viewer, item)
+                ):
                     watched.append(item)
                 await asyncio.sleep(0)
         await self._async_check_off(viewer, watched)
+
+    async def _async_was_meant(
+        self, viewer: Viewer, item: WatchlistItem, times: Iterable[float]
+    ) -> bool:
+        """Return whether a movie that was watched at one of some times is an item's.
+
+        The names that items go by leave open what the play itself may tell.
+        """
+        for time in times:
+            start = dt_util.utc_from_timestamp(time)
+            for play in await viewer.history.async_plays(
+                start=start, end=start + timedelta(seconds=1)
+            ):
+                if any(each.uid == item.uid for each in _meant(viewer, play.title)):
+                    return True
+        return False
 
     async def _async_times(self, viewer: Viewer, item: WatchlistItem) -> list[float]:
         """Return when a viewer has watched the episodes of a show, specials aside.
