@@ -286,6 +286,9 @@ async def test_targets(
     ):
         found = await seen(acting(hass, None), **target)
         assert found == {"history": viewers, "watchlist": viewers}
+    for target in ({"entity_id": "none"}, {"device_id": "none"}):
+        with failing("nothing_in_target"):
+            await call(hass, "get_history", **target)
     added = await call(hass, "add_play", **{**MOVIE, "title": "New"}, device_id=device)
     assert added["play"]["viewer"] == "Otto"
     with failing("no_viewer_named"):

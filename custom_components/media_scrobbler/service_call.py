@@ -5,7 +5,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
-from homeassistant.const import ATTR_ENTITY_ID, ENTITY_MATCH_ALL, Platform
+from homeassistant.const import (
+    ATTR_ENTITY_ID,
+    ENTITY_MATCH_ALL,
+    ENTITY_MATCH_NONE,
+    Platform,
+)
 from homeassistant.core import ServiceCall, ServiceResponse, SupportsResponse
 from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import config_validation as cv, entity_registry as er
@@ -115,9 +120,10 @@ async def _async_chosen[T](
     others: Container[str],
 ) -> Chosen[T]:
     """Return what is named by a field or as the target, in the order in which it is known."""
-    is_targeted = (
-        call.data.get(ATTR_ENTITY_ID) != ENTITY_MATCH_ALL
-        and TargetSelection(call.data).has_any_target
+    targeted = [call.data.get(str(key)) for key in cv.ENTITY_SERVICE_FIELDS]
+    # To name none is not to leave it open.
+    is_targeted = call.data.get(ATTR_ENTITY_ID) != ENTITY_MATCH_ALL and (
+        TargetSelection(call.data).has_any_target or ENTITY_MATCH_NONE in targeted
     )
     targets = await async_extract_config_entry_ids(call) if is_targeted else set()
     found = [
