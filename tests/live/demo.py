@@ -224,6 +224,7 @@ class Demo:
                 "updated",
                 BOB_AT_JELLYFIN,
                 paused=paused,
+                automated=False,
                 position=timedelta(minutes=20),
             )
         await self.from_jellyfin(
@@ -633,7 +634,10 @@ def _described(expected: ExpectedPlay) -> dict[str, Any]:
         "rewatch": expected.rewatch,
         "play_count": expected.play_count,
         "rating": None,
-        "duration": int(title.runtime.total_seconds()),
+        # Plex's webhooks never tell how long a track is.
+        "duration": (
+            None if isinstance(title, Track) else int(title.runtime.total_seconds())
+        ),
     }
     match title:
         case Movie():
