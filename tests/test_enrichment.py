@@ -167,6 +167,27 @@ async def test_episodes(
     assert await quiet(hass, home.log) <= 4 + seasons
 
 
+async def test_an_item_that_is_another_title_by_now(
+    hass: HomeAssistant,
+    home: Home,
+    entry: ConfigEntry[Any],
+    client: TestClient[Any, Any],
+) -> None:
+    """Nothing is learnt of it."""
+    body = home.bare(THE_SALT_ROAD, item=home.key(LOW_WATER))
+    await send(hass, client, entry, body)
+    await quiet(hass, home.log)
+    (play,) = await alices(hass)
+    assert play["ids"] == {"tmdb": THE_SALT_ROAD.ids.tmdb}
+
+    episode = home.bare(FOG_SIGNAL, item=home.key(LOW_WATER))
+    await send(hass, client, entry, episode)
+    await quiet(hass, home.log)
+    play, *_ = await alices(hass)
+    assert play["ids"] == {"tmdb": FOG_SIGNAL.ids.tmdb}
+    assert "episode" not in play
+
+
 async def test_one_file_of_several_episodes(
     hass: HomeAssistant,
     plex_at_home: PlexStandIn,

@@ -153,8 +153,9 @@ class Enrichment:
             item if needs_item else None, show_item if needs_show else None
         )
         others: tuple[Title, ...] = ()
-        if item is not None and (found := known.get(item)):
-            own, *companions = found
+        of_item = known.get(item or "", ())
+        if of_item and _may_be(title, of_item[0]):
+            own, *companions = of_item
             title = combine(title, own)
             others = tuple(companions)
             if own.season is not None and own.episode is not None:
@@ -163,9 +164,9 @@ class Enrichment:
                 title = replace(title, duration=own.duration)
         if not _has_show(title) and (show_item := title.show_items.get(server_id)):
             known |= await self._async_titles(show_item)
-            if found := known.get(show_item):
-                title = _with_show(title, found[0])
-                others = tuple(_with_show(other, found[0]) for other in others)
+            if of_show := known.get(show_item):
+                title = _with_show(title, of_show[0])
+                others = tuple(_with_show(other, of_show[0]) for other in others)
         return title, others
 
     async def _async_titles(self, *items: str | None) -> dict[str, tuple[Title, ...]]:
@@ -181,6 +182,14 @@ class Enrichment:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return known
+
+
+def _may_be(title: Title, item: Title) -> bool:
+    """Say whether an item may be a title: its id may have been given to another by now."""
+    shared = title.ids.keys() & item.ids.keys()
+    return title.media_type is item.media_type and (
+        not shared or any(title.ids[source] == item.ids[source] for source in shared)
+    )
 
 
 def _with_show(title: Title, show: Title) -> Title:
