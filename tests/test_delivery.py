@@ -626,7 +626,12 @@ def killing[T](
 
     def copy() -> None:
         target = copies / str(len(found))
-        shutil.copytree(folder / ".storage", target / ".storage")
+        # Others may be writing at the same time.
+        shutil.copytree(
+            folder / ".storage",
+            target / ".storage",
+            ignore=shutil.ignore_patterns("tmp*"),
+        )
         found.append((target, data()))
 
     def stand_in(filename: str, *args: Any, **kwargs: Any) -> None:

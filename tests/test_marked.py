@@ -233,11 +233,15 @@ async def test_killed_at_any_write(
             watched_at=ago(days=40).isoformat(),
         )
         await until(hass, lambda: server.history)
-        await quiet(hass, home.log)
+        (attic,) = [
+            entry
+            for entry in hass.config_entries.async_entries("media_scrobbler")
+            if entry.data["kind"] == "plex"
+        ]
+        await until(hass, lambda: not len(attic.runtime_data.outbox))
         await later(hass, seconds=11)
-        await quiet(hass, home.log)
-    # The change is written down, then the play, then the mark, then that all is done.
-    assert len(killed) >= 8
+        # The change is written down, then the play, then the mark, then that all is done.
+        await until(hass, lambda: len(killed) >= 8)
     for folder, known in killed:
         await server.stop()
         hass, _ = await restart(folder=str(folder))
