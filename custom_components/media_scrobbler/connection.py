@@ -41,6 +41,7 @@ from .now_playing import NowPlayingWatch
 from .plex.account import PlexAccount
 from .plex.client import PlexClient
 from .server_history import ServerHistory
+from .server_watch import ServerWatch
 from .settling import Settling
 from .webhook_registration import WebhookRegistration
 
@@ -248,6 +249,7 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self.now_playing = NowPlayingWatch(hass, server, client)
         self.delivery = Delivery(hass, server, client, rules)
         self.history = ServerHistory(server, client, recorder)
+        self.watch = ServerWatch(hass, server, client)
         self.healing = Healing(hass, server, client, self.history, recorder)
 
     @override
@@ -328,5 +330,6 @@ class Connection(DataUpdateCoordinator[ServerInfo]):
         self.enrichment.start(self)
         self.settling.start(self)
         self.now_playing.start()
+        self.watch.start(self)
         self.delivery.start(self)
         self.healing.start(self)

@@ -32,7 +32,6 @@ from .const import (
     DOMAIN,
     EVENT_LIBRARY_ADDED,
     EVENT_PLAYBACK,
-    EVENT_SERVER,
     KIND_VIEWER,
 )
 from .domain.event import (
@@ -340,7 +339,7 @@ class Scrobbler:
         if not server.follows(event.player):
             return answer(Outcome.IGNORED, "this player is not followed")
         if event.server_event is not None:
-            self._publish_server_event(server, event, event.server_event)
+            server.publish(event.server_event, event)
             return answer(Outcome.UPDATED, "published as an event of the server")
         if event.library is not None:
             self._publish_library_change(server, event, event.library)
@@ -510,16 +509,6 @@ class Scrobbler:
             "library",
             change.value,
             data,
-        )
-
-    @callback
-    def _publish_server_event(
-        self, server: Server, event: MediaEvent, event_type: str
-    ) -> None:
-        data = event_data(server, event)
-        self._hass.bus.async_fire(EVENT_SERVER, {"type": event_type, **data})
-        async_dispatcher_send(
-            self._hass, signal_event(server.entry.entry_id), "server", event_type, data
         )
 
 

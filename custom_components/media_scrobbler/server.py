@@ -12,6 +12,7 @@ from homeassistant.const import CONF_URL, CONF_WEBHOOK_ID, Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.dispatcher import async_dispatcher_send
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
@@ -23,6 +24,7 @@ from .const import (
     CONF_SERVERS,
     CONF_WEBHOOK_ENABLED,
     DOMAIN,
+    EVENT_SERVER,
 )
 from .delivery import Rules
 from .domain.doubt import Doubt
@@ -43,7 +45,8 @@ from .jellyfin import payload as jellyfin_payload
 from .library_scan import LibraryScanner
 from .library_updates import LibraryListener, LibraryUpdates
 from .plex import payload as plex_payload
-from .signals import Updates
+from .published import event_data
+from .signals import Updates, signal_event
 from .storage.doubts import Doubts
 from .storage.last_look import LastLook
 from .storage.library import Library
@@ -124,6 +127,8 @@ class Server:
         """Posters by player, or what the server has to be asked for."""
         self.connection: Connection | None = None
         """The connection while the entry of a server that was signed in to is loaded."""
+        self.restart_is_pending = False
+        """Whether it has been told that the server has to be restarted."""
         self._set_up_at: datetime | None = None
         self._recorder = recorder
         self.updates = Updates(hass, entry.entry_id)
@@ -265,6 +270,15 @@ class Server:
             return
         self._set_up_at = now
         self._hass.config_entries.async_schedule_reload(self.entry.entry_id)
+
+    @callback
+    def publish(self, event_type: str, event: MediaEvent) -> None:
+        """Tell the world what has happened on the server."""
+        data = event_data(self, event)
+        self._hass.bus.async_fire(EVENT_SERVER, {"type": event_type, **data})
+        async_dispatcher_send(
+            self._hass, signal_event(self.entry.entry_id), "server", event_type, data
+        )
 
     # Players
 

@@ -44,6 +44,8 @@ class WebhookRegistration:
         self._due = True
         self._running = False
         self.obstacle: str | None = None
+        self.is_registered = False
+        """Whether our webhook has been found at the server, or put there."""
 
     @callback
     def start(self, connection: Connection) -> None:
@@ -100,6 +102,9 @@ class WebhookRegistration:
             _LOGGER.debug("The webhook could not be registered: %s", err.reason)
         else:
             self._note(None)
+            if not self.is_registered:
+                self.is_registered = True
+                await self._async_hurry()
             if registered != url:
                 self._hass.config_entries.async_update_entry(
                     self._entry, data={**self._entry.data, CONF_REGISTERED_URL: url}
@@ -112,6 +117,13 @@ class WebhookRegistration:
             raise WebhookObstacleError("no_url")
         replaced = [registered] if registered and registered != url else []
         await self._client.async_register_webhook(url, replaced)
+
+    async def _async_hurry(self) -> None:
+        """Have sent what came before our webhook was there: that may wait for an hour."""
+        try:
+            await self._client.async_hurry()
+        except MediaServerError as err:
+            _LOGGER.debug("The server was not hurried: %s", err.reason)
 
     @callback
     def _note(self, obstacle: str | None) -> None:

@@ -144,6 +144,19 @@ class ServerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerState:
+    """How a server is, of which no webhook tells; what it does not say is None.
+
+    `scanned_at` is when it last ended to look through its libraries (UTC). `has_late_queue`
+    tells that what came and went waits for longer than usual to be sent as webhooks.
+    """
+
+    pending_restart: bool | None = None
+    scanned_at: datetime | None = None
+    has_late_queue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NowPlaying:
     """What a player does at this moment; `position` is in seconds.
 
@@ -169,6 +182,12 @@ class MediaServer(Protocol):
 
     async def async_accounts(self) -> list[Party]:
         """Return the accounts of the server, that of the sign-in first."""
+
+    async def async_state(self) -> ServerState | None:
+        """Return how the server is, None where its webhooks tell all of that."""
+
+    async def async_hurry(self) -> None:
+        """Have what came and went sent as webhooks now, as far as that can be done."""
 
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""

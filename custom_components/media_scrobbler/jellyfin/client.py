@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from aiohttp import ClientSession
+from homeassistant.util import dt as dt_util
 
 from ..domain.event import Party, SavedData
 from ..domain.fields import Fields, PayloadError
@@ -17,12 +18,13 @@ from ..domain.media_server import (
     NotAMediaServerError,
     NowPlaying,
     ServerInfo,
+    ServerState,
     TooOldError,
 )
 from ..domain.title import MediaType, Title
 from ..http_client import path
 from ..polling import async_poll
-from . import history, library, plugin
+from . import history, library, plugin, tasks
 from .dto import item_title
 from .http import Http, NotFoundError, RefusedError, understood
 from .items import TICKS_PER_SECOND, plain_id
@@ -163,6 +165,30 @@ class JellyfinClient:
             (user.account for user in users),
             key=lambda account: account.id != self._user_id,
         )
+
+    async def async_state(self) -> ServerState:
+        """Return how the server is; of its tasks only administrators are told."""
+        answer = await self._http.async_object("GET", "/System/Info")
+        with understood():
+            pending = answer.flag("HasPendingRestart")
+        found = await self._async_tasks()
+        return ServerState(
+            pending_restart=pending,
+            scanned_at=tasks.scanned_at(found),
+            has_late_queue=bool(
+                tasks.late_queues(found, dt_util.utcnow() + self._http.clock_ahead)
+            ),
+        )
+
+    async def async_hurry(self) -> None:
+        """Have the webhook plugin tell now of what came and went, if we may."""
+        if self._is_administrator is not False:
+            await tasks.async_run_queues(self._http)
+
+    async def _async_tasks(self) -> list[tasks.Task]:
+        if self._is_administrator is False:
+            return []
+        return await tasks.async_tasks(self._http)
 
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""

@@ -133,6 +133,12 @@ class PlexClient:
         self._is_owner = True
         return sorted(listed, key=lambda party: party.id != OWNER_ACCOUNT)
 
+    async def async_state(self) -> None:
+        """Return None: of what Plex does its webhooks tell."""
+
+    async def async_hurry(self) -> None:
+        """Do nothing: Plex sends its webhooks at once."""
+
     async def async_now_playing(self) -> list[NowPlaying]:
         """Return what is playing."""
 
