@@ -959,6 +959,28 @@ async def test_too_many_changes(
     assert remote.names == set(await names(hass, both)) == expected
 
 
+async def test_a_title_that_plex_counts_as_another_entry_by_now(
+    hass: HomeAssistant, both: ConfigEntry[Any], remote: Remote
+) -> None:
+    """While it is not known that it is the same one, it stays where it is on the list."""
+    tide = film("Tide", tmdb=5)
+    remote.add(tide, THE_SALT_ROAD, PAPER_ORCHARD)
+    await imported(hass, both)
+    (before,) = [
+        item for item in await watchlist(hass, both) if "Tide" in item["title"]
+    ]
+    remote.remove(tide)
+    remote.add(film("Tide!", tmdb=5))
+    discover = remote.plex.discover
+    discover.allowance, discover.retry_after = 1, 3600
+    assert (await imported(hass, both))["postponed"] == 1
+    discover.allowance = None
+    await imported(hass, both)
+    (after,) = [item for item in await watchlist(hass, both) if "Tide" in item["title"]]
+    assert (after["uid"], after["added_at"]) == (before["uid"], before["added_at"])
+    assert remote.names == {"Tide! (2020)", ROAD, ORCHARD}
+
+
 async def test_plex_is_busy(
     hass: HomeAssistant, alice: ConfigEntry[Any], remote: Remote
 ) -> None:

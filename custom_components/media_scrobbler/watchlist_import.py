@@ -352,7 +352,7 @@ class WatchlistImporter:
             return tuple(asked(item, ids, now) for item in final.items)
 
         # What may be on the list there, of which nobody can tell, has not been removed.
-        seen = listed - (undecided - before)
+        seen = (listed - (undecided - before)) | final.doubtful
         if there.unread:
             seen |= before
         try:

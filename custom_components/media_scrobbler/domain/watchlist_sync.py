@@ -56,6 +56,9 @@ class Plan:
     `items` is the list here afterwards: what is imported is in it, what is removed is not.
     What is to change there is for the caller to do, removals first: what Plex then finds
     by the name of an item may be what is to be removed.
+
+    `doubtful` are the guids of items that are here still, though they may be there no more:
+    of an entry that is there it is not known what it is.
     """
 
     items: tuple[WatchlistItem, ...]
@@ -64,6 +67,7 @@ class Plan:
     removed_here: tuple[WatchlistItem, ...]
     add_there: tuple[WatchlistItem, ...]
     remove_there: tuple[Remote, ...]
+    doubtful: frozenset[str] = frozenset()
 
 
 def plan(
@@ -88,8 +92,8 @@ def plan(
     afterwards, but for what is done here, which is never removed and never added.
 
     What Plex has `refused` to take off its list is not to be taken off again. Of guids that
-    are `undecided` it is not known yet what they are, and what may be one of the `unread`
-    entries may be there or not: all of that stays as it is, until another run.
+    are `undecided` it is not known yet what they are, and what may be one of them or of the
+    `unread` entries may be there or not: all of that stays as it is, until another run.
     """
     remotes = {
         remote.guid: replace(
@@ -99,6 +103,11 @@ def plan(
         for remote in there
     }
     matches = _matches(here, remotes)
+    unknown = [
+        *unread,
+        *(remotes[guid].title for guid in remotes.keys() & set(undecided)),
+    ]
+    doubtful: set[str] = set()
     kept: list[WatchlistItem] = []
     removed_here: list[WatchlistItem] = []
     add_there: list[WatchlistItem] = []
@@ -111,9 +120,12 @@ def plan(
             matched.add(remote.guid)
             present.add(item.title, item)
         elif both_ways and item.done_at is None:
-            if _guid(item) not in before:
+            guid = _guid(item)
+            if guid is None or guid not in before:
                 add_there.append(item)
-            elif not _may_be(item.title, unread):
+            elif _may_be(item.title, unknown):
+                doubtful.add(guid)
+            else:
                 removed_here.append(item)
                 continue
         kept.append(item)
@@ -153,6 +165,7 @@ def plan(
         )
         if both_ways
         else (),
+        doubtful=frozenset(doubtful),
     )
 
 
@@ -235,10 +248,10 @@ def is_suspicious(there_count: int, before_count: int) -> bool:
     return there_count == 0 < before_count
 
 
-def _may_be(title: Title, unread: Iterable[Title | None]) -> bool:
-    """Return whether one of the entries that cannot be understood may be of a title."""
+def _may_be(title: Title, unknown: Iterable[Title | None]) -> bool:
+    """Return whether one of the entries of which little is known may be of a title."""
     return any(
-        each is None or _plain_name(each) == _plain_name(title) for each in unread
+        each is None or _plain_name(each) == _plain_name(title) for each in unknown
     )
 
 
