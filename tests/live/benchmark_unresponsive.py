@@ -20,7 +20,6 @@ from .waiting import until
 MOST = 5.0
 """Seconds by which servers that do not answer may make a start, a stop or a removal longer."""
 
-HEALTHY_ROUNDS = 3
 IN_FLIGHT = 1.0
 """Seconds for requests to get under way before Home Assistant is stopped."""
 
@@ -59,19 +58,22 @@ class UnresponsiveBench(ServerBench):
         return plex.server, plex.tv, plex.discover, self.servers.jellyfin
 
     async def run(self) -> None:
-        """Stop and start with servers that are well, then with each way of not being so."""
-        healthy = [await self._stop_and_start() for _ in range(HEALTHY_ROUNDS)]
+        """Stop and start with each way of not answering, and before each while all is well."""
+        healthy, unwell = [], {}
+        for what, wrong in WAYS.items():
+            await self._well_again()
+            healthy.append(await self._stop_and_start())
+            await self._well_again()
+            with ExitStack() as faults:
+                for server in self._all:
+                    faults.enter_context(wrong(server.faults))
+                unwell[what] = await self._stop_and_start()
         usual = Times(
             statistics.median(times.stop for times in healthy),
             statistics.median(times.start for times in healthy),
             statistics.median(times.set_up for times in healthy),
         )
-        for what, wrong in WAYS.items():
-            await self._well_again()
-            with ExitStack() as faults:
-                for server in self._all:
-                    faults.enter_context(wrong(server.faults))
-                times = await self._stop_and_start()
+        for what, times in unwell.items():
             self.row(
                 f"stop while servers {what}",
                 f"{times.stop:.1f} s (while they are well {usual.stop:.1f} s)",

@@ -162,6 +162,18 @@ async def test_plex_pass(hass: HomeAssistant, plex_at_home: PlexStandIn) -> None
     assert await client.async_webhook_obstacle() == "no_plex_pass"
 
 
+async def test_no_cookies(hass: HomeAssistant, plex_at_home: PlexStandIn) -> None:
+    """What plex.tv says to one account is not said back with the token of another."""
+    with (
+        plex_at_home.tv.faults.answer("", headers={"Set-Cookie": "who=alice; Path=/"}),
+        pytest.raises(NotAMediaServerError),
+    ):
+        await PlexAccount(hass, plex_at_home.token()).async_has_pass()
+    await PlexAccount(hass, plex_at_home.token("bob")).async_has_pass()
+    assert len(plex_at_home.tv.log) == 2
+    assert not any("Cookie" in request.headers for request in plex_at_home.tv.log)
+
+
 async def test_sign_out(plex_at_home: PlexStandIn, account: PlexAccount) -> None:
     """A token that was given back is no good."""
     other = plex_at_home.token()
