@@ -63,7 +63,6 @@ LONGEST_PAUSE = 3.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-
 _SESSIONS: HassKey[dict[bool, ClientSession]] = HassKey(f"{DOMAIN}_sessions")
 
 
