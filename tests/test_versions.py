@@ -101,6 +101,27 @@ async def test_seen_again(
     assert len(events) == 1
 
 
+async def test_version_without_ids(hass: HomeAssistant, household: Household) -> None:
+    """It goes by the name of its file, and is the same film all the same."""
+    server = household.jellyfin.server
+    await server.add_version(THE_SALT_ROAD, "4K", has_ids=False)
+    await household.settled()
+    for at in (ago(days=40), ago(days=20)):
+        await server.mark_played(THE_SALT_ROAD, ALICE, at=at)
+        await household.settled()
+    await server.mark_played(THE_SALT_ROAD, ALICE, at=ago(days=20), version="4K")
+    await household.settled()
+    await server.mark_played(THE_SALT_ROAD, ALICE, version="4K")
+    await household.settled()
+    await server.play(THE_SALT_ROAD, ALICE, version="4K")
+    await server.finish()
+    await household.settled()
+    await look(hass)
+    plays = await household.plays()
+    assert {play["title"] for play in plays} == {"The Salt Road"}
+    assert {play["play_count"] for play in plays} == {len(plays)}
+
+
 async def test_marked_by_hand(household: Household, title: Playable) -> None:
     """All versions are marked by that, which is one play."""
     await household.jellyfin.server.mark_played(title, ALICE)

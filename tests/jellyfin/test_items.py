@@ -12,6 +12,7 @@ from custom_components.media_scrobbler.jellyfin.items import (
     each_episode,
     exact_time,
     media_type_of,
+    named_as_film,
     plain_id,
     plain_text,
     provider_ids,
@@ -32,6 +33,11 @@ EPISODE = Title(
     show_items={"cellar": "a0"},
     duration=5701,
 )
+
+
+def film(name: str | None, **details: Any) -> Title:
+    """Return a film by its name."""
+    return Title(media_type=MediaType.MOVIE, title=name, **details)
 
 
 @pytest.mark.parametrize(
@@ -289,3 +295,24 @@ def test_utc_time(text: str | None, expected: datetime | None) -> None:
 )
 def test_exact_time(text: str | None, expected: datetime | None) -> None:
     assert exact_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "year"),
+    [
+        pytest.param(film("Dune (2021) - 4K"), "Dune", 2021, id="version"),
+        pytest.param(film("Dune (2021) - 4K", year=2020), "Dune", 2020, id="dated"),
+        pytest.param(film("Dune (2021)"), "Dune (2021)", None, id="no version"),
+        pytest.param(film("Dune - 4K"), "Dune - 4K", None, id="no year"),
+        pytest.param(
+            film("Dune (2021) - 4K", ids={"tmdb": 1}),
+            "Dune (2021) - 4K",
+            None,
+            id="ids",
+        ),
+        pytest.param(film(None), None, None, id="no name"),
+    ],
+)
+def test_named_as_film(title: Title, name: str | None, year: int | None) -> None:
+    found = named_as_film(title)
+    assert (found.title, found.year) == (name, year)

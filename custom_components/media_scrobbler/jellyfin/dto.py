@@ -5,7 +5,14 @@ from typing import Any
 
 from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
-from .items import TICKS_PER_SECOND, item_id, media_type_of, provider_ids, utc_time
+from .items import (
+    TICKS_PER_SECOND,
+    item_id,
+    media_type_of,
+    named_as_film,
+    provider_ids,
+    utc_time,
+)
 
 
 def raw_items(answer: Fields) -> list[Any]:
@@ -30,7 +37,7 @@ def item_title(
     media_type = media_type_of(item.text("Type") or "")
     if media_type is None:
         return None
-    return _title(item, series, media_type, server_id or "")
+    return named_as_film(_title(item, series, media_type, server_id or ""))
 
 
 def watched(item: Fields) -> tuple[bool | None, datetime | None]:

@@ -31,6 +31,8 @@ _TIME = re.compile(
 
 _YEARS = range(1900, 2200)
 
+_VERSION = re.compile(r"(.+?) \(((?:19|20)\d\d)\) - .+")
+
 _MAX_EPISODES = 50
 """More episodes than this in one file are a mistake in the numbers."""
 
@@ -150,6 +152,18 @@ def saved_data(data: Fields, item: str | None) -> SavedData:
         and at.microsecond == 0
         and (text or "").endswith("Z"),
     )
+
+
+def named_as_film(title: Title) -> Title:
+    """Return a film under its own name where it goes by that of the file of a version.
+
+    A version without ids of its own does: "Dune (2021) - 4K".
+    """
+    if title.media_type is not MediaType.MOVIE or title.ids or not title.title:
+        return title
+    if not (match := _VERSION.fullmatch(title.title)):
+        return title
+    return replace(title, title=match[1], year=title.year or int(match[2]))
 
 
 def each_episode(title: Title, last: int | None) -> tuple[Title, ...]:

@@ -4,6 +4,7 @@ The official webhook plugin's flat form, either with all properties or made by a
 as read from the plugin's source (v21). Other senders are told apart by their shape.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from ..domain.event import Action, Heartbeat, LibraryChange, MediaEvent, Party
@@ -16,6 +17,7 @@ from .items import (
     each_episode,
     item_id,
     media_type_of,
+    named_as_film,
     plain_id,
     plain_text,
     provider_ids,
@@ -145,6 +147,11 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
             ignored=MARKED_BY_SERVER,
         )
 
+    named = named_as_film(title)
+    if name == "UserDataSaved" and named != title:
+        # The version's own item says nothing of the film's.
+        named = replace(named, items={})
+    title = named
     action = _ACTIONS.get(name)
     # What is saved as user data is where to go on, not where anything plays.
     position = (
