@@ -67,6 +67,7 @@ from .webhook_url import async_delete_cloud_url, webhook_secrets
 _LOGGER = logging.getLogger(__name__)
 
 MARKED_HERE = "this was marked from here"
+MARKED_BY_SERVER = "the server has marked another version by itself"
 
 DATA_SCROBBLER: HassKey[Scrobbler] = HassKey(DOMAIN)
 
@@ -332,10 +333,11 @@ class Scrobbler:
             followed = server.viewings.take(event, now)
         event = followed.event
         if event.ignored is not None:
-            reason = event.ignored
-            if self._is_echo(server, event, event.account):
-                reason = MARKED_HERE
-            return answer(Outcome.IGNORED, reason, is_logged=not followed.event.routine)
+            return answer(Outcome.IGNORED, event.ignored)
+        if event.marked_by_server:
+            is_ours = self._is_echo(server, event, event.account)
+            reason = MARKED_HERE if is_ours else MARKED_BY_SERVER
+            return answer(Outcome.IGNORED, reason, is_logged=False)
         if not server.follows(event.player):
             return answer(Outcome.IGNORED, "this player is not followed")
         if event.server_event is not None:

@@ -249,7 +249,7 @@ def test_marked_by_the_server(changes: dict[str, Any], title: Movie | Episode) -
 
     event = parse(payload)
 
-    assert event.ignored == "the server has marked another version by itself"
+    assert event.marked_by_server
     assert not event.completed
 
 

@@ -99,6 +99,8 @@ class MediaEvent:
     completed: bool = False
     marked: bool = False
     """Whether it was completed by a mark, not by playing it."""
+    marked_by_server: bool = False
+    """Whether the server has marked it by itself, which completes nothing."""
     watched_at: datetime | None = None
     saved: SavedData | None = None
     """What the server has saved of an item for the account, where it tells that."""

@@ -39,8 +39,6 @@ SAME_MOMENT = timedelta(seconds=2)
 AFTERMATH = timedelta(minutes=1)
 """How long after its end something may be heard of that belongs to a playback."""
 
-MARKED_WHILE_PLAYED = "the server has marked a version besides the one that plays"
-
 MAX_PAST = 500
 """Viewings that are remembered after their end."""
 
@@ -158,7 +156,7 @@ class Viewings:
                     event=replace(
                         event,
                         completed=False,
-                        ignored=MARKED_WHILE_PLAYED,
+                        marked_by_server=True,
                         routine=True,
                     )
                 )

@@ -18,9 +18,6 @@ MinResumeDurationSeconds)."""
 SHORT_ITEM_SHARE = 0.5
 """The share of a short item that has to have been played to count."""
 
-MARKED_BY_SERVER = "the server has marked another version by itself"
-"""Why the mark of a version that nobody has made does not count."""
-
 COMPLETED_SHARE = 0.9
 """The share of an item after which it is complete, where the sender does not tell: the
 servers' own default."""

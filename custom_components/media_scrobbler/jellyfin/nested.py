@@ -11,7 +11,6 @@ from ..domain.fields import Fields, PayloadError
 from .dto import item_title
 from .items import (
     COMPLETED_SHARE,
-    MARKED_BY_SERVER,
     TICKS_PER_SECOND,
     each_episode,
     plain_id,
@@ -94,7 +93,7 @@ def parse(fields: Fields) -> MediaEvent:
             **common | {"routine": True},
             titles=(title,),
             marked=True,
-            ignored=MARKED_BY_SERVER,
+            marked_by_server=True,
         )
 
     action = _ACTIONS.get(name)

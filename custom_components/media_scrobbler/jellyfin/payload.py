@@ -12,7 +12,6 @@ from ..domain.fields import Fields, PayloadError
 from ..domain.title import MediaType, Title
 from . import nested
 from .items import (
-    MARKED_BY_SERVER,
     TICKS_PER_SECOND,
     each_episode,
     item_id,
@@ -143,8 +142,8 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
             **common,
             titles=(title,),
             marked=True,
+            marked_by_server=True,
             routine=True,
-            ignored=MARKED_BY_SERVER,
         )
 
     named = named_as_film(title)
