@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
+import json
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -653,6 +654,12 @@ async def test_discovered_but_not_answering(
     """What does not answer, or is no server, is not offered."""
     info = announced(plex_net.server)
     with plex_net.server.faults.html():
+        assert_aborted(await discovered(hass, info), "cannot_connect")
+    # Nor what says no end of things: whoever is in the network can announce a server.
+    said = {"machineIdentifier": plex_net.server.uuid, "more": "x" * 1_000_000}
+    with plex_net.server.faults.answer(
+        json.dumps({"MediaContainer": said}), content_type="application/json"
+    ):
         assert_aborted(await discovered(hass, info), "cannot_connect")
     await plex_net.server.stop()
     assert_aborted(await discovered(hass, info), "cannot_connect")

@@ -55,6 +55,9 @@ MIN_VERSION = (1, 25)
 SEASONS_REMEMBERED = 50
 """Seasons of which it is remembered which episodes share a file."""
 
+MAX_IDENTITY = 64 * 1024
+"""How long the answer may be of what only says to be a server: a real one has 200 bytes."""
+
 _LIBRARY = "com.plexapp.plugins.library"
 _PLAYABLE_TAGS = ("Video", "Track")
 
@@ -462,6 +465,7 @@ async def async_identity(hass: HomeAssistant, url: str) -> str | None:
             "GET",
             URL(f"{url}/identity"),
             headers={"Accept": "application/json"},
+            max_bytes=MAX_IDENTITY,
         )
         container = Fields(orjson.loads(answer.content)).object("MediaContainer")
         return container.text("machineIdentifier") if container else None
