@@ -508,3 +508,20 @@ async def test_others_are_not_those_who_play(
     await plex.report(PlexEvent.SCROBBLE, THE_PILOT_BOAT, ALICE_AT_PLEX)
     await player.stop(THE_PILOT_BOAT, THE_PILOT_BOAT.runtime * 0.99)
     assert len(await plays_of(hass, alice)) == 1
+
+
+async def test_mark_beside_what_has_no_item(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """A template may leave out the ids of what plays."""
+    nothing: dict[str, Any] = {"ItemId": "", "MediaSourceId": ""}
+    await player.tell(JellyfinEvent.PLAYBACK_START, THE_SALT_ROAD, **nothing)
+    player.later(minutes=1)
+    answer = await player.save(
+        THE_SALT_ROAD,
+        SaveReason.TOGGLE_PLAYED,
+        dt_util.utcnow() - timedelta(days=40),
+        ItemId="",
+    )
+    assert answer["outcome"] == "ignored"
+    assert await plays_of(hass, alice) == []

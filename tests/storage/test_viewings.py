@@ -1,5 +1,6 @@
 """What is followed of viewings, as it is remembered from one start to the next."""
 
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
@@ -7,6 +8,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.media_scrobbler.domain.event import Action, MediaEvent, Party
+from custom_components.media_scrobbler.domain.viewing import MAX_CURRENT, MAX_PAST
 from custom_components.media_scrobbler.storage.viewings import StoredViewings
 
 from .common import NOON, Disk, minutes, movie
@@ -115,3 +117,12 @@ async def test_they_are_removed(hass: HomeAssistant, disk: Disk) -> None:
     await written(hass)
     await viewings.async_remove()
     assert disk.names() == []
+
+
+async def test_there_is_a_limit(hass: HomeAssistant, disk: Disk) -> None:
+    """However many players somebody invents."""
+    viewings = await loaded(hass)
+    begun = event(Action.PLAY, 1, 0)
+    for number in range(MAX_CURRENT + MAX_PAST + 50):
+        viewings.take(replace(begun, player=Party(f"tv {number}")), NOON)
+    assert len(list(viewings)) == MAX_CURRENT + MAX_PAST

@@ -39,6 +39,9 @@ SAME_MOMENT = timedelta(seconds=2)
 AFTERMATH = timedelta(minutes=1)
 """How long after its end something may be heard of that belongs to a playback."""
 
+MAX_CURRENT = 500
+"""Accounts on players that are followed: whoever knows the URL could invent any number."""
+
 MAX_PAST = 500
 """Viewings that are remembered after their end."""
 
@@ -192,7 +195,7 @@ class Viewings:
             viewing is not None
             and saved.last_played is not None
             and saved.last_played < viewing.begun_at - SAME_MOMENT
-            and saved.item != viewing.items[-1]
+            and saved.item not in viewing.items[-1:]
         )
 
     def _of(
@@ -279,6 +282,8 @@ class Viewings:
                 before = replace(before, ended_at=viewing.begun_at)
             self._past.append(before)
         self._current[key] = viewing
+        while len(self._current) > MAX_CURRENT:
+            self._past.append(self._current.pop(next(iter(self._current))))
         oldest = viewing.begun_at - REMEMBERED
         while self._past and self._past[0].begun_at < oldest:
             self._past.popleft()
