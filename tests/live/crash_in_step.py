@@ -3,7 +3,8 @@
 Alice and Bob watch on Plex and on Jellyfin, at all times. Their accounts at Jellyfin follow
 their histories, and so does Alice's at Plex; what they remove is to be unwatched there. No
 webhook is sent twice, as in reality: those of the time that Home Assistant is down are lost,
-and it has to find out what was watched. At the end, when nobody watches any more and all
+and it has to find out what was watched. Every third film has a second file at Jellyfin, which
+follows the first by itself. At the end, when nobody watches any more and all
 has come to rest, histories and servers have to agree.
 """
 
@@ -131,6 +132,8 @@ class CrashInStep:
         self.out_of_place: list[str] = []
         self.kills = 0
         self._titles = iter(titles())
+        # By their items: the other files of films.
+        self._versions: dict[str, Seen] = {}
         # Seeded, so that a failure comes again, more or less: nothing here is a secret.
         self._chance = random.Random(seed)
         self._pause = LEISURE
@@ -212,6 +215,18 @@ class CrashInStep:
 
         if await until(written) is None:
             raise LiveHomeAssistantError("What was chosen has not been written")
+
+    async def add_versions(self) -> None:
+        """Let films have a second file at Jellyfin."""
+        items = self.jellyfin.items
+        for film in [title for title in titles() if isinstance(title, Movie)][::3]:
+            await self.jellyfin.add_version(film, "Director's Cut")
+            first = items.of(film)
+            self._versions |= {
+                version.id: film
+                for version in items.versions(first)
+                if version.id != first.id
+            }
 
     # Watching
 
@@ -438,6 +453,13 @@ class CrashInStep:
         for item in expected.keys() | account.data.keys():
             title, times = expected.get(item, (None, 0))
             data = account.data.get(item)
+            if (film := self._versions.get(item)) is not None:
+                # It follows without a count of its own, unless it was marked itself.
+                if bool(data and data.played) != (film in person.expected):
+                    found.append(
+                        f"Jellyfin: another file of {film.label} shows otherwise"
+                    )
+                continue
             shown = data.count if data and data.played else 0
             at = data.last_played.timestamp() if data and data.last_played else 0.0
             known = self.jellyfin.items.get(item)
@@ -556,6 +578,7 @@ async def run(rounds: int, seed: int) -> bool:
         LiveHomeAssistant(recorder=False, environment=plex.environment) as hass,
     ):
         crash = CrashInStep(hass, plex, jellyfin, seed)
+        await crash.add_versions()
         await crash.set_up()
         print(f"Seed {seed}", flush=True)
         await crash.live(rounds)
