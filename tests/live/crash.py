@@ -24,7 +24,7 @@ from tests.simulators.catalogue import ExternalIds, Movie
 from tests.simulators.jellyfin import JellyfinServer, JellyfinUser
 from tests.simulators.plex import PlexAccount, PlexServer
 
-from . import crash_in_step
+from . import crash_comparing, crash_in_step
 from .home_assistant import LiveHomeAssistant
 
 DOMAIN = "media_scrobbler"
@@ -248,14 +248,26 @@ def main() -> int:
     """Run as many rounds as asked for."""
     parser = argparse.ArgumentParser(prog="script/crash", description=__doc__)
     parser.add_argument(
-        "rounds", nargs="?", type=int, help="20 unless given, 10 with --in-step"
+        "rounds",
+        nargs="?",
+        type=int,
+        help="20 unless given, 10 with --in-step; 3000 films with --comparing",
     )
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument(
         "--in-step", action="store_true", help=crash_in_step.__doc__.splitlines()[0]
     )
+    parser.add_argument(
+        "--comparing",
+        action="store_true",
+        help=crash_comparing.__doc__.splitlines()[0],
+    )
     arguments = parser.parse_args()
-    play, rounds = (crash_in_step.run, 10) if arguments.in_step else (run, 20)
+    play, rounds = run, 20
+    if arguments.in_step:
+        play, rounds = crash_in_step.run, 10
+    elif arguments.comparing:
+        play, rounds = crash_comparing.run, 3_000
     good = asyncio.run(play(arguments.rounds or rounds, arguments.seed))
     return 0 if good else 1
 
