@@ -375,9 +375,8 @@ class JellyfinClient:
 
         With a time it counts as one more time that it was watched; without one, an
         earlier time that the server has stays. Returns whether the answer bears it out.
-        Raises ItemGoneError for an item that is
-        gone or that the account may not see, ForbiddenError where marking for this
-        account is not allowed.
+        Raises ItemGoneError for an item that is gone or that the account may not see,
+        ForbiddenError where marking for this account is not allowed.
         """
         params = {"userId": account}
         if watched and watched_at is not None:
