@@ -64,6 +64,8 @@ class Player:
             event, title, ALICE_AT_JELLYFIN, self.device, at=now, position=position
         )
         payload["IsAutomated"] = False
+        # A template may leave it out.
+        payload.pop("LastActivityDate", None)
         if self.checked_in_at is not None:
             payload["LastPlaybackCheckIn"] = told(self.checked_in_at)
         status, answer = await self.jellyfin.send(orjson.dumps(payload | properties))
@@ -86,7 +88,12 @@ class Player:
         )
 
     async def stop(
-        self, title: Playable, position: timedelta | None, *, completed: bool = True
+        self,
+        title: Playable,
+        position: timedelta | None,
+        *,
+        completed: bool = True,
+        **properties: Any,
     ) -> dict[str, Any]:
         """Stop, and say where unless that is left out."""
         return await self.tell(
@@ -95,6 +102,7 @@ class Player:
             position or timedelta(),
             reports=False,
             PlayedToCompletion=completed,
+            **properties,
         )
 
     async def save(
@@ -234,9 +242,12 @@ async def test_server_runs_on(
     player.later(seconds=6)
     await player.report(title, reported)
     silence = timedelta(minutes=9)
-    player.later(seconds=silence.total_seconds())
+    active_at = player.later(minutes=4)
+    player.later(seconds=silence.total_seconds() - 240)
     ran_on = reported + timedelta(seconds=(title.runtime - reported) // SECOND - 1)
-    answer = await player.stop(title, min(ran_on, reported + silence))
+    answer = await player.stop(
+        title, min(ran_on, reported + silence), LastActivityDate=told(active_at)
+    )
     if not count:
         assert "has run on by itself" in answer["reason"]
     assert len(await plays_of(hass, alice)) == count
@@ -525,3 +536,69 @@ async def test_mark_beside_what_has_no_item(
     )
     assert answer["outcome"] == "ignored"
     assert await plays_of(hass, alice) == []
+
+
+# What is heard of only in part
+
+
+@pytest.mark.parametrize("share", [0.98, 1.0], ids=["near the end", "at the end"])
+@pytest.mark.parametrize("reported", [None, 0.3, 0.6])
+async def test_seen_again_whose_beginning_was_not_heard_of(
+    hass: HomeAssistant,
+    player: Player,
+    alice: ConfigEntry[Any],
+    share: float,
+    reported: float | None,
+) -> None:
+    """It is another play, however little the server tells of it."""
+    await player.start(THE_SALT_ROAD)
+    player.later(minutes=111)
+    await player.stop(THE_SALT_ROAD, LENGTH)
+    player.later(days=4)
+    if reported is not None:
+        await player.report(THE_SALT_ROAD, LENGTH * reported)
+        player.later(seconds=LENGTH.total_seconds() * (share - reported))
+    await player.stop(THE_SALT_ROAD, LENGTH * share)
+    assert len(await plays_of(hass, alice)) == 2
+
+
+async def test_seen_again_the_next_morning_whose_beginning_was_not_heard_of(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """Where it was left in the credits, it ends a little further on."""
+    await player.start(THE_SALT_ROAD)
+    player.later(minutes=105)
+    await player.stop(THE_SALT_ROAD, LENGTH * 0.95)
+    player.later(hours=10)
+    await player.stop(THE_SALT_ROAD, LENGTH * 0.96)
+    assert len(await plays_of(hass, alice)) == 2
+
+
+async def test_left_at_its_end_long_ago(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """It is a play of then, however long nothing else was played there."""
+    await player.start(THE_SALT_ROAD)
+    player.later(minutes=108)
+    await player.report(THE_SALT_ROAD, LENGTH * 0.97)
+    ended = dt_util.utcnow()
+    player.later(days=31)
+    await player.start(LOW_WATER)
+    (play,) = await plays_of(hass, alice)
+    assert play["watched_at"] == ended.isoformat()
+
+
+async def test_player_that_reports_rarely_and_in_whole_seconds(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """It has asked for the stop itself: the server does not end it."""
+    await player.start(LOW_WATER)
+    player.later(seconds=LOW_WATER.runtime.total_seconds() - 480)
+    await player.report(LOW_WATER, LOW_WATER.runtime - timedelta(seconds=480))
+    now = player.later(seconds=478)
+    await player.stop(
+        LOW_WATER,
+        LOW_WATER.runtime - timedelta(seconds=2),
+        LastActivityDate=told(now - timedelta(milliseconds=15)),
+    )
+    assert len(await plays_of(hass, alice)) == 1

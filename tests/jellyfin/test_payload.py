@@ -112,6 +112,7 @@ def test_completed(title: Any, expected: Title) -> None:
         action=Action.STOP,
         position=270.0,
         checked_in_at=NOW,
+        active_at=NOW,
         version=expected.items[JELLYFIN.id],
         completed=True,
         watched_at=NOW,

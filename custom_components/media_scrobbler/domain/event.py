@@ -94,6 +94,8 @@ class MediaEvent:
     position: float | None = None
     checked_in_at: datetime | None = None
     """When the player has last reported anything, by the server's clock; in UTC."""
+    active_at: datetime | None = None
+    """When the player has last asked its server for anything, likewise."""
     version: str | None = None
     """The server's id of the version of the title that plays."""
     completed: bool = False

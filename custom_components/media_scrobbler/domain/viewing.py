@@ -39,6 +39,12 @@ SAME_MOMENT = timedelta(seconds=2)
 AFTERMATH = timedelta(minutes=1)
 """How long after its end something may be heard of that belongs to a playback."""
 
+LONGEST_SLEEP = timedelta(days=1)
+"""How long after its end a player may go on from where it was without beginning anew."""
+
+NEARBY = 60.0
+"""Seconds by which a player may be further on when that is heard of."""
+
 MAX_CURRENT = 500
 """Accounts on players that are followed: whoever knows the URL could invent any number."""
 
@@ -167,13 +173,20 @@ class Viewings:
         if key is None or event.action is None or event.automated:
             return Followed(event=event)
         before = self._of(key, event, now)
+        is_anew = before is not None and _is_anew(before, event, now)
         if event.action is Action.STOP:
+            if is_anew:
+                # Nobody knows when.
+                before = None
             doubt = doubt_of_stop(before, event, now) if event.completed else None
             if doubt is not None:
                 event = replace(event, completed=False)
             if before is not None:
                 self._replace(before, _ended(before, event, now))
-        elif event.action is Action.PLAY or before is None or _is_anew(before, event):
+            elif is_anew:
+                self._put(_ended(_begun(key, event, now), event, now))
+                self._on_change()
+        elif event.action is Action.PLAY or before is None or is_anew:
             return Followed(event=event, left=self._begin(_begun(key, event, now)))
         else:
             doubt = None
@@ -218,18 +231,20 @@ class Viewings:
 
     def _begin(self, viewing: Viewing) -> Viewing | None:
         """Begin a viewing; returns the one before if that was left at its end."""
-        left = self._current.get((viewing.account, viewing.player))
+        key = viewing.account, viewing.player
+        left = self._current.get(key)
+        if left is not None:
+            if (
+                left.ended_at is not None
+                or left.has_counted
+                or not left.is_left_at_end
+                or left.is_of(viewing.titles)
+            ):
+                left = None
+            else:
+                self._current[key] = replace(left, has_counted=True)
         self._put(viewing)
         self._on_change()
-        if (
-            left is None
-            or left.ended_at is not None
-            or left.has_counted
-            or not left.is_left_at_end
-            or left.is_of(viewing.titles)
-        ):
-            return None
-        self._replace(self._past[-1], replace(self._past[-1], has_counted=True))
         return left
 
     def _note_saved(self, account: str, saved: SavedData, now: datetime) -> None:
@@ -342,6 +357,11 @@ def _last_report(
     """
     if event.checked_in_at is None or event.watched_at is None:
         return None
+    if event.active_at is not None and (
+        event.watched_at - event.active_at <= SAME_MOMENT
+    ):
+        # It has asked for the stop itself.
+        return None
     silence = event.watched_at - event.checked_in_at
     if not SILENCE < silence <= LONGEST_SILENCE:
         return None
@@ -422,13 +442,34 @@ def _ended(viewing: Viewing, event: MediaEvent, now: datetime) -> Viewing:
     )
 
 
-def _is_anew(viewing: Viewing, event: MediaEvent) -> bool:
-    """Say whether a report tells that what was a play already has been begun again."""
-    return (
-        viewing.has_counted
-        and event.position is not None
-        and event.position < min(viewing.position, HALF * (viewing.duration or 0))
-    )
+def _is_anew(viewing: Viewing, event: MediaEvent, now: datetime) -> bool:
+    """Say whether what was a play already has been begun again, of which nothing was heard.
+
+    A report from before its end tells. Once it has ended there has to have been the time to
+    play it again: a player that has slept goes on from where it was.
+    """
+    if not viewing.has_counted:
+        return False
+    duration = viewing.duration or 0
+    position = event.position
+    is_stop = event.action is Action.STOP
+    if (
+        not is_stop
+        and position is not None
+        and position < min(viewing.position, HALF * duration)
+    ):
+        return True
+    if viewing.ended_at is None:
+        return False
+    since = now - viewing.ended_at
+    if position:
+        further = position - viewing.position
+        if (
+            -SAME_POSITION <= further <= (SAME_POSITION if is_stop else NEARBY)
+            and position < duration - RUN_ON
+        ):
+            return since > LONGEST_SLEEP
+    return since >= timedelta(seconds=position or HALF * duration)
 
 
 def _same_work(one: Title, other: Title) -> bool:

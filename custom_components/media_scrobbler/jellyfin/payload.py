@@ -173,6 +173,7 @@ def parse(payload: dict[str, Any]) -> MediaEvent:
         action=action,
         position=position,
         checked_in_at=utc_time(fields.text("LastPlaybackCheckIn")),
+        active_at=utc_time(fields.text("LastActivityDate")),
         version=plain_id(fields, "MediaSourceId"),
         completed=completed,
         marked=name == "UserDataSaved",
