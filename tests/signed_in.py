@@ -426,7 +426,7 @@ async def quiet(hass: HomeAssistant, log: RequestLog) -> int:
 async def turn(hass: HomeAssistant) -> None:
     """Let happen what is due, to the end of the requests and threads that are under way.
 
-    A request that is held open on purpose is not waited for, nor is the thread that made it.
+    A request that is held open for long is not waited for, nor is the thread that made it.
     """
     for _ in range(_PASSES):
         await asyncio.sleep(0)

@@ -7,11 +7,10 @@ from contextlib import aclosing
 from aiohttp import ClientSession
 import pytest
 
-from custom_components.media_scrobbler import library_pages
+from custom_components.media_scrobbler import http_client, library_pages
 from custom_components.media_scrobbler.domain.library import Page
 from custom_components.media_scrobbler.domain.media_server import ServerFailureError
 from custom_components.media_scrobbler.domain.title import MediaType
-from custom_components.media_scrobbler.jellyfin import http
 from custom_components.media_scrobbler.jellyfin.client import JellyfinClient
 from custom_components.media_scrobbler.library_pages import Pages, read_ahead
 
@@ -24,7 +23,7 @@ ASKED = "/Items"
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch, socket_enabled: None) -> None:
     monkeypatch.setattr(library_pages, "PAGE_SIZE", 10)
-    monkeypatch.setattr(http, "RETRY_DELAY", 0.001)
+    monkeypatch.setattr(http_client, "RETRY_DELAY", 0.001)
 
 
 @pytest.fixture

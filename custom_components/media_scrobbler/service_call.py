@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from homeassistant.auth.models import User
 from homeassistant.auth.permissions.const import POLICY_CONTROL, POLICY_READ
 from homeassistant.const import (
     ATTR_ENTITY_ID,
@@ -47,6 +48,9 @@ SERVER: dict[vol.Marker, Any] = {
 }
 
 
+type Handler = Callable[[ServiceCall], Awaitable[ServiceResponse]]
+
+
 class Action(NamedTuple):
     """An action: its name, what it does, which fields it takes, whether it answers.
 
@@ -54,7 +58,7 @@ class Action(NamedTuple):
     """
 
     name: str
-    handler: Callable[[ServiceCall], Awaitable[ServiceResponse]]
+    handler: Handler
     schema: vol.Schema
     response: SupportsResponse = SupportsResponse.OPTIONAL
     for_administrators: bool = False
@@ -138,6 +142,35 @@ async def _async_chosen[T](
     return Chosen(list(known.values()), are_named=False)
 
 
+async def _async_user(call: ServiceCall) -> User | None:
+    """Return who performs an action, None for an automation or Home Assistant itself.
+
+    Raises UnknownUser for one who has been removed.
+    """
+    if call.context.user_id is None:
+        return None
+    user = await call.hass.auth.async_get_user(call.context.user_id)
+    if user is None:
+        raise UnknownUser(context=call.context)
+    return user
+
+
+def for_administrators(handler: Handler) -> Handler:
+    """Return the handler of an action that raises Unauthorized for other users.
+
+    Home Assistant's own way makes a task of it that its stop waits for, however long a
+    library is scanned or a history is imported.
+    """
+
+    async def handle(call: ServiceCall) -> ServiceResponse:
+        user = await _async_user(call)
+        if user is not None and not user.is_admin:
+            raise Unauthorized(context=call.context)
+        return await handler(call)
+
+    return handle
+
+
 async def async_viewers_allowed(
     call: ServiceCall, permission: Permission
 ) -> list[Viewer]:
@@ -146,13 +179,8 @@ async def async_viewers_allowed(
     Raises ServiceValidationError, and Unauthorized for one that is named.
     """
     viewers, are_named = await async_viewers(call)
-    if call.context.user_id is None:
-        # An automation, or Home Assistant itself.
-        return viewers
-    user = await call.hass.auth.async_get_user(call.context.user_id)
-    if user is None:
-        raise UnknownUser(context=call.context, permission=permission.policy)
-    if user.is_admin:
+    user = await _async_user(call)
+    if user is None or user.is_admin:
         return viewers
     entities = er.async_get(call.hass)
     allowed: list[Viewer] = []

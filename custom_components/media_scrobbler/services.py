@@ -1,10 +1,10 @@
 """Actions: all that there are."""
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.service import async_register_admin_service
 
 from . import history_actions, server_actions, sync_actions, watchlist_actions
 from .const import DOMAIN
+from .service_call import for_administrators
 
 
 @callback
@@ -17,20 +17,13 @@ def async_setup_services(hass: HomeAssistant) -> None:
         watchlist_actions,
     ):
         for action in actions.ACTIONS:
+            handler = action.handler
             if action.for_administrators:
-                async_register_admin_service(
-                    hass,
-                    DOMAIN,
-                    action.name,
-                    action.handler,
-                    action.schema,
-                    action.response,
-                )
-                continue
+                handler = for_administrators(handler)
             hass.services.async_register(
                 DOMAIN,
                 action.name,
-                action.handler,
+                handler,
                 schema=action.schema,
                 supports_response=action.response,
             )

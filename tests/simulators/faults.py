@@ -82,8 +82,6 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
-        self.holding = 0
-        """How many requests are held open on purpose at this moment."""
 
     def slow(
         self,
@@ -228,7 +226,7 @@ class Faults:
         slow = [fault for fault in self._faults if fault.kind is _Kind.SLOW]
         for fault in slow:
             if fault.take(method, path):
-                await self._hold(asyncio.sleep(fault.seconds))
+                await asyncio.sleep(fault.seconds)
         others = [fault for fault in self._faults if fault.kind is not _Kind.SLOW]
         for fault in others:
             # One is enough: those behind it are for requests to come.
@@ -236,7 +234,7 @@ class Faults:
                 continue
             match fault.kind:
                 case _Kind.HANG:
-                    await self._hold(asyncio.Event().wait())
+                    await asyncio.Event().wait()
                 case _Kind.ANSWER:
                     answer = web.Response(
                         status=fault.status,
@@ -253,20 +251,10 @@ class Faults:
                     return response, True
                 case _Kind.TRICKLE:
                     answer = await respond()
-                    return await self._hold(
-                        _trickle(request, answer, fault.seconds)
-                    ), True
+                    return await _trickle(request, answer, fault.seconds), True
                 case _Kind.ENDLESS:
-                    return await self._hold(_endless(request, fault)), True
+                    return await _endless(request, fault), True
         return await respond(), False
-
-    async def _hold[T](self, waiting: Awaitable[T]) -> T:
-        """Keep a request waiting."""
-        self.holding += 1
-        try:
-            return await waiting
-        finally:
-            self.holding -= 1
 
     def _add(
         self,

@@ -32,19 +32,22 @@ _KEEP_ALIVE = 1e10
 _SECRETS = frozenset({"authorization", "x-plex-token"})
 HIDDEN = "(hidden)"
 
+_LONG = 0.5
+"""Seconds after which nobody waits for a request any more: it is held open on purpose."""
+
 _RUNNING: WeakSet[StandIn] = WeakSet()
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def requests_in_flight() -> int:
-    """Return how many requests stand-ins are answering, but for those held open on purpose."""
-    return sum(stand_in.in_flight for stand_in in _RUNNING)
+    """Return how many requests stand-ins are answering, but for those held open for long."""
+    return sum(len(stand_in.ages) for stand_in in _RUNNING) - requests_held()
 
 
 def requests_held() -> int:
-    """Return how many requests stand-ins hold open on purpose."""
-    return sum(stand_in.faults.holding for stand_in in _RUNNING)
+    """Return how many requests stand-ins hold open for long."""
+    return sum(age > _LONG for stand_in in _RUNNING for age in stand_in.ages)
 
 
 def requests_so_far() -> int:
@@ -165,7 +168,8 @@ class StandIn:
         self._runner: web.AppRunner | None = None
         # Those that are gone drop out; one that closes by TLS takes its time until it is.
         self._transports: WeakSet[asyncio.Transport] = WeakSet()
-        self._answering = 0
+        # Since when, by the number of the request.
+        self._answering: dict[int, float] = {}
         self.came = 0
 
     async def __aenter__(self) -> Self:
@@ -198,9 +202,10 @@ class StandIn:
         return self.tls is not None
 
     @property
-    def in_flight(self) -> int:
-        """Return how many requests are being answered, but for those held open on purpose."""
-        return self._answering - self.faults.holding
+    def ages(self) -> list[float]:
+        """Return for how many seconds each request has been waiting that is being answered."""
+        now = asyncio.get_running_loop().time()
+        return [now - since for since in self._answering.values()]
 
     @property
     def running(self) -> bool:
@@ -274,12 +279,12 @@ class StandIn:
         self, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         """Log a request and answer it, as well as the faults there are let us."""
-        self._answering += 1
-        self.came += 1
+        number = self.came = self.came + 1
+        self._answering[number] = asyncio.get_running_loop().time()
         try:
             return await self._logged_answer(request, handler)
         finally:
-            self._answering -= 1
+            del self._answering[number]
 
     async def _logged_answer(
         self, request: web.Request, handler: Handler
@@ -309,7 +314,7 @@ class StandIn:
             assert isinstance(response, web.Response)
             return response
 
-        self.most_at_once = max(self.most_at_once, self._answering)
+        self.most_at_once = max(self.most_at_once, len(self._answering))
         try:
             response, record.failed_on_purpose = await self.faults.serve(
                 request, respond
