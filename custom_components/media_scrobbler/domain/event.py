@@ -95,7 +95,7 @@ class MediaEvent:
     checked_in_at: datetime | None = None
     """When the player has last reported anything, by the server's clock; in UTC."""
     active_at: datetime | None = None
-    """When the player has last asked its server for anything, likewise."""
+    """When the server has last heard of the player or reported its progress, likewise."""
     version: str | None = None
     """The server's id of the version of the title that plays."""
     completed: bool = False

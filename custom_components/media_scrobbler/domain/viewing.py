@@ -357,10 +357,12 @@ def _last_report(
     """
     if event.checked_in_at is None or event.watched_at is None:
         return None
-    if event.active_at is not None and (
-        event.watched_at - event.active_at <= SAME_MOMENT
+    if (
+        position >= duration - RUN_ON
+        and event.active_at is not None
+        and event.watched_at - event.active_at <= SAME_MOMENT
     ):
-        # It has asked for the stop itself.
+        # The server's own reports are over by then: the player has asked for the stop.
         return None
     silence = event.watched_at - event.checked_in_at
     if not SILENCE < silence <= LONGEST_SILENCE:
