@@ -46,6 +46,8 @@ class Player:
     )
     checked_in_at: datetime | None = None
     begun_at: datetime | None = None
+    ahead: timedelta = timedelta()
+    """How far the server's clock is."""
 
     async def tell(
         self,
@@ -57,7 +59,7 @@ class Player:
         **properties: Any,
     ) -> dict[str, Any]:
         """Have the server tell of something; returns the answer."""
-        now = dt_util.utcnow()
+        now = dt_util.utcnow() + self.ahead
         if reports:
             self.checked_in_at = now
         payload = self.jellyfin.simulator.payload(
@@ -220,6 +222,21 @@ async def test_stop_of_what_nothing_was_heard_of(
     assert len(await plays_of(hass, alice)) == 1
 
 
+# Restarts
+
+
+async def test_left_at_its_end_before_a_restart(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any], restart: Restart
+) -> None:
+    """How far the player had got is known afterwards."""
+    await player.start(THE_SALT_ROAD)
+    player.later(minutes=108)
+    await player.report(THE_SALT_ROAD, LENGTH * 0.97)
+    hass, player.jellyfin.client = await restart()
+    await player.start(LOW_WATER)
+    assert len(await plays_of(hass, alice)) == 1
+
+
 # Players that are never heard of again
 
 
@@ -274,19 +291,25 @@ async def test_server_stops_at_the_last_report(
         pytest.param(timedelta(seconds=10), id="every ten seconds"),
         pytest.param(timedelta(minutes=4), id="every few minutes"),
         pytest.param(timedelta(minutes=8, milliseconds=317), id="hardly ever"),
-        pytest.param(LENGTH, id="never"),
+        pytest.param(LOW_WATER.runtime, id="never"),
     ],
 )
+@pytest.mark.parametrize("ahead", [-30, 0, 1, 60 * 24])
 async def test_player_that_reports_rarely(
-    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any], silence: timedelta
+    hass: HomeAssistant,
+    player: Player,
+    alice: ConfigEntry[Any],
+    silence: timedelta,
+    ahead: float,
 ) -> None:
-    """Where it stops it says itself."""
-    await player.start(THE_SALT_ROAD)
-    player.later(seconds=(LENGTH - silence).total_seconds())
-    if silence < LENGTH:
-        await player.report(THE_SALT_ROAD, LENGTH * 0.86)
+    """Where it stops it says itself, whatever the time is there."""
+    player.ahead = timedelta(minutes=ahead)
+    await player.start(LOW_WATER)
+    player.later(seconds=(LOW_WATER.runtime - silence).total_seconds())
+    if silence < LOW_WATER.runtime:
+        await player.report(LOW_WATER, LOW_WATER.runtime * 0.86)
     player.later(seconds=silence.total_seconds())
-    await player.stop(THE_SALT_ROAD, LENGTH * 0.98)
+    await player.stop(LOW_WATER, LOW_WATER.runtime * 0.98)
     assert len(await plays_of(hass, alice)) == 1
 
 

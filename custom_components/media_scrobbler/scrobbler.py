@@ -265,6 +265,7 @@ class Scrobbler:
             await viewer.async_flush()
         await self.recorder.inbox.async_flush()
         for server in list(self.servers.values()):
+            await server.viewings.async_flush()
             await server.library.async_flush()
             # What is known to be marked is in the outbox no more.
             await server.marked.async_flush()

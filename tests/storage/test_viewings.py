@@ -1,13 +1,19 @@
 """What is followed of viewings, as it is remembered from one start to the next."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.media_scrobbler.domain.event import Action, MediaEvent, Party
+from custom_components.media_scrobbler.domain.event import (
+    Action,
+    MediaEvent,
+    Party,
+    SavedData,
+)
 from custom_components.media_scrobbler.domain.viewing import MAX_CURRENT, MAX_PAST
 from custom_components.media_scrobbler.storage.viewings import StoredViewings
 
@@ -126,3 +132,18 @@ async def test_there_is_a_limit(hass: HomeAssistant, disk: Disk) -> None:
     for number in range(MAX_CURRENT + MAX_PAST + 50):
         viewings.take(replace(begun, player=Party(f"tv {number}")), NOON)
     assert len(list(viewings)) == MAX_CURRENT + MAX_PAST
+
+
+@pytest.mark.parametrize("ahead", [-9, 0, 60, 300])
+async def test_no_play_is_known_by_the_date_that_the_server_keeps(
+    hass: HomeAssistant, ahead: float
+) -> None:
+    """Its clock may be a little wrong."""
+    viewings = await loaded(hass)
+    date = NOON + timedelta(seconds=ahead)
+    viewings.take(event(Action.PLAY, 1, 0), NOON)
+    saved = SavedData(item="1", played=True, last_played=date)
+    viewings.take(MediaEvent(name="saved", account=Party("alice"), saved=saved), NOON)
+    viewings.take(event(Action.STOP, 1, 6, 360), NOON + minutes(6))
+    (viewing,) = viewings
+    assert viewings.was_no_play("alice", viewing.titles[0], date)

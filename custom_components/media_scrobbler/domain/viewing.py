@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from .event import Action, MediaEvent, Party, SavedData
 from .playback import GRACE, PAUSE_LIMIT
-from .rules import SAME_START, UNKNOWN_DURATION, believed_time
+from .rules import LATEST_CLOCK_AHEAD, SAME_START, UNKNOWN_DURATION, believed_time
 from .title import Title, same_title
 
 COMPLETED_SHARE = 0.9
@@ -253,7 +253,12 @@ class Viewings:
             if saved.item not in viewing.items or not viewing.is_on(now):
                 continue
             begun_at = viewing.begun_at
-            if saved.last_played and abs(saved.last_played - begun_at) <= SAME_START:
+            if (
+                saved.last_played
+                and -SAME_START
+                <= saved.last_played - begun_at
+                <= LATEST_CLOCK_AHEAD + SAME_START
+            ):
                 begun_at = saved.last_played
             self._replace(
                 viewing, replace(viewing, begun_at=begun_at, shows_played=saved.played)
@@ -338,7 +343,7 @@ def doubt_of_stop(
         ):
             return None
         return "stopped without a position before half of it had been played"
-    reported = _last_report(viewing, event, event.position, duration)
+    reported = _last_report(viewing, event, event.position, duration, now)
     if reported is None or reported >= COMPLETED_SHARE * duration:
         return None
     return (
@@ -348,7 +353,11 @@ def doubt_of_stop(
 
 
 def _last_report(
-    viewing: Viewing | None, event: MediaEvent, position: float, duration: int
+    viewing: Viewing | None,
+    event: MediaEvent,
+    position: float,
+    duration: int,
+    now: datetime,
 ) -> float | None:
     """Return the last position of a player that the server has run on from, None if it has not.
 
@@ -368,7 +377,7 @@ def _last_report(
     if not SILENCE < silence <= LONGEST_SILENCE:
         return None
     seconds = silence.total_seconds()
-    if viewing is None or abs(viewing.reported_at - event.checked_in_at) > SAME_START:
+    if viewing is None or abs(now - silence - viewing.reported_at) > SAME_START:
         # It may have arrived at the end before.
         return max(position - seconds, 0)
     ran_on = position - viewing.position

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 
 from ..domain.viewing import Viewing, Viewings
 from .codec import time_from_text, title_from_dict, title_to_dict
@@ -58,6 +59,15 @@ class StoredViewings(Viewings):
     @callback
     def _changed(self) -> None:
         self._store.async_delay_save(self._snapshot, SAVE_DELAY)
+
+    async def async_flush(self) -> None:
+        """Write how far players have got, as when Home Assistant stops."""
+        if not self._loaded or all(viewing.ended_at for viewing in self):
+            return
+        try:
+            await self._store.async_confirm_save(self._snapshot())
+        except HomeAssistantError as err:
+            _LOGGER.warning("What is playing may not be known any more: %s", err)
 
     async def async_remove(self) -> None:
         """Remove the file."""
