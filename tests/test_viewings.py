@@ -626,3 +626,31 @@ async def test_player_that_reports_rarely_and_in_whole_seconds(
         LastActivityDate=told(now - timedelta(milliseconds=15)),
     )
     assert len(await plays_of(hass, alice)) == 1
+
+
+async def test_stop_without_a_position_of_what_was_left_before(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """What was played days before does not speak against it."""
+    await player.start(THE_SALT_ROAD)
+    player.later(minutes=10)
+    await player.stop(THE_SALT_ROAD, None)
+    assert await plays_of(hass, alice) == []
+    player.later(days=4)
+    await player.stop(THE_SALT_ROAD, None)
+    assert len(await plays_of(hass, alice)) == 1
+
+
+async def test_pause_at_the_end_that_goes_idle_again_and_again(
+    hass: HomeAssistant, player: Player, alice: ConfigEntry[Any]
+) -> None:
+    """It is the end of one play."""
+    end = SLOW_FERRY.runtime - timedelta(seconds=1)
+    await player.start(SLOW_FERRY)
+    player.later(seconds=end.total_seconds())
+    for _ in range(4):
+        await player.report(SLOW_FERRY, end, paused=True)
+        player.later(minutes=8)
+        await player.stop(SLOW_FERRY, end)
+        player.later(minutes=76)
+    assert len(await plays_of(hass, alice)) == 1

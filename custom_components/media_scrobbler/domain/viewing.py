@@ -454,18 +454,17 @@ def _ended(viewing: Viewing, event: MediaEvent, now: datetime) -> Viewing:
 
 
 def _is_anew(viewing: Viewing, event: MediaEvent, now: datetime) -> bool:
-    """Say whether what was a play already has been begun again, of which nothing was heard.
+    """Say whether it has been begun again, of which nothing was heard.
 
-    A report from before its end tells. Once it has ended there has to have been the time to
-    play it again: a player that has slept goes on from where it was.
+    Once it was a play, a report from before its end tells. Once it has ended there has to
+    have been the time to play it again: a player that has slept goes on from where it was.
     """
-    if not viewing.has_counted:
-        return False
-    duration = viewing.duration or 0
+    duration = viewing.duration or UNKNOWN_DURATION.total_seconds()
     position = event.position
     is_stop = event.action is Action.STOP
     if (
-        not is_stop
+        viewing.has_counted
+        and not is_stop
         and position is not None
         and position < min(viewing.position, HALF * duration)
     ):
@@ -473,14 +472,18 @@ def _is_anew(viewing: Viewing, event: MediaEvent, now: datetime) -> bool:
     if viewing.ended_at is None:
         return False
     since = now - viewing.ended_at
-    if position:
-        further = position - viewing.position
-        if (
-            -SAME_POSITION <= further <= (SAME_POSITION if is_stop else NEARBY)
-            and position < duration - RUN_ON
-        ):
-            return since > LONGEST_SLEEP
-    return since >= timedelta(seconds=position or HALF * duration)
+    if not position:
+        return is_stop and since >= timedelta(seconds=HALF * duration)
+    if not viewing.has_counted:
+        return False
+    further = position - viewing.position
+    if (
+        -SAME_POSITION <= further <= SAME_POSITION and position < duration - RUN_ON
+        if is_stop
+        else -SAME_POSITION <= further <= NEARBY
+    ):
+        return since > LONGEST_SLEEP
+    return since >= timedelta(seconds=position)
 
 
 def _same_work(one: Title, other: Title) -> bool:
