@@ -224,6 +224,17 @@ def test_marked_by_the_server() -> None:
     assert not event.completed
 
 
+def test_marked_at_emby() -> None:
+    """It counts what was played: what somebody has marked has a count of 0."""
+    payload = nested("item.markplayed", THE_SALT_ROAD)
+    payload["Item"]["UserData"] = {"PlayCount": 0, "Played": True}
+
+    event = parse(payload)
+
+    assert event.completed
+    assert not event.marked_by_server
+
+
 def test_date_of_what_is_not_a_mark() -> None:
     """Where anything plays, the date is when it was begun."""
     payload = nested("Stop", THE_SALT_ROAD, position=NEARLY_OVER, played=True)

@@ -33,7 +33,8 @@ _ACTIONS = {
     "PlaybackStop": Action.STOP,
     "playback.stop": Action.STOP,
 }
-_MARKS = ("MarkPlayed", "item.markplayed")
+_JELLYFIN_MARK = "MarkPlayed"
+_MARKS = (_JELLYFIN_MARK, "item.markplayed")
 _COMPLETIONS = (*_MARKS, "Scrobble", "playback.scrobble")
 _UNMARKS = ("MarkUnplayed", "item.markunplayed")
 _LIBRARY = {
@@ -88,7 +89,8 @@ def parse(fields: Fields) -> MediaEvent:
         return MediaEvent(**common, titles=(title,), library=_LIBRARY[name])
 
     saved = _saved(item) if name in _MARKS else None
-    if saved is not None and saved.play_count == 0:
+    # Emby's count stays at 0 in a mark that somebody makes.
+    if name == _JELLYFIN_MARK and saved is not None and saved.play_count == 0:
         return MediaEvent(
             **common | {"routine": True},
             titles=(title,),
