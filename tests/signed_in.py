@@ -408,7 +408,7 @@ async def until(hass: HomeAssistant, condition: Callable[[], object]) -> None:
         await hass.async_block_till_done()
         if condition():
             return
-        await turn(hass)
+        await moment()
     raise AssertionError("it has never come to that")
 
 
@@ -423,14 +423,19 @@ async def quiet(hass: HomeAssistant, log: RequestLog) -> int:
     return len(log)
 
 
+async def moment() -> None:
+    """Let happen what is due, on both ends of a socket."""
+    for _ in range(_PASSES):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.001)
+
+
 async def turn(hass: HomeAssistant) -> None:
     """Let happen what is due, to the end of the requests and threads that are under way.
 
     A request that is held open for long is not waited for, nor is the thread that made it.
     """
-    for _ in range(_PASSES):
-        await asyncio.sleep(0)
-    await asyncio.sleep(0.001)
+    await moment()
     for _ in range(_PATIENCE):
         if not requests_in_flight() and _busy_threads(hass) <= requests_held():
             return

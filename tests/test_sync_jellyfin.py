@@ -32,7 +32,7 @@ from .common import (
     viewer_settings,
 )
 from .conftest import Restart
-from .signed_in import JellyfinHome, PlexHome, later, quiet, turn, until, viewer
+from .signed_in import JellyfinHome, PlexHome, later, moment, quiet, turn, until, viewer
 from .simulators.catalogue import (
     FOG_SIGNAL,
     HARBOUR_LIGHTS,
@@ -219,7 +219,7 @@ async def reached(hass: HomeAssistant, fault: Fault) -> None:
     Home Assistant itself would wait for its end.
     """
     for _ in range(3000):
-        await turn(hass)
+        await moment()
         if fault.hits:
             return
     raise AssertionError("it has never come to that")

@@ -305,8 +305,9 @@ async def _cut(request: web.BaseRequest, response: web.Response) -> web.StreamRe
 async def _trickle(
     request: web.BaseRequest, response: web.Response, seconds: float
 ) -> web.StreamResponse:
-    """Send a response byte by byte."""
+    """Send a response byte by byte; blanks where it is empty."""
     body = bytes(response.body) if isinstance(response.body, bytes | bytearray) else b""
+    body = body or b" " * 10
     slow = web.StreamResponse(
         status=response.status,
         headers={

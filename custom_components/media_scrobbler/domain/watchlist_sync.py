@@ -147,11 +147,20 @@ def plan(
             )
             present.add(item.title, item)
             imported.append(item)
+    # What was typed without a year may be any of several entries of its name.
+    perhaps = TitleMap(
+        (title, item)
+        for item in here
+        if item.uid not in matches and _is_undecided(item)
+        for title in candidates(item)
+    )
     # Once everything new is here: another entry may have brought the same title back.
     removed_before = [
         remote
         for remote in missing
-        if remote.guid in before and present.find(remote.title) is None
+        if remote.guid in before
+        and present.find(remote.title) is None
+        and perhaps.find(remote.title) is None
     ]
     later = len(remotes.keys() - matched - {remote.guid for remote in missing})
     return Plan(
