@@ -433,7 +433,8 @@ async def moment() -> None:
 async def turn(hass: HomeAssistant) -> None:
     """Let happen what is due, to the end of the requests and threads that are under way.
 
-    A request that is held open for long is not waited for, nor is the thread that made it.
+    A request that is held open, by a fault or for long, is not waited for, nor is the thread
+    that made it.
     """
     await moment()
     for _ in range(_PATIENCE):

@@ -25,6 +25,9 @@ HTML = """<!DOCTYPE html>
 <body><h1>Somebody else answers here</h1><p>Sign in to the proxy to go on.</p></body></html>
 """
 
+HELD = web.RequestKey("held", bool)
+"""Whether a request is held open by a fault at this moment."""
+
 
 class _Kind(Enum):
     SLOW = auto()
@@ -226,7 +229,7 @@ class Faults:
         slow = [fault for fault in self._faults if fault.kind is _Kind.SLOW]
         for fault in slow:
             if fault.take(method, path):
-                await asyncio.sleep(fault.seconds)
+                await self._hold(request, asyncio.sleep(fault.seconds))
         others = [fault for fault in self._faults if fault.kind is not _Kind.SLOW]
         for fault in others:
             # One is enough: those behind it are for requests to come.
@@ -234,7 +237,7 @@ class Faults:
                 continue
             match fault.kind:
                 case _Kind.HANG:
-                    await asyncio.Event().wait()
+                    await self._hold(request, asyncio.Event().wait())
                 case _Kind.ANSWER:
                     answer = web.Response(
                         status=fault.status,
@@ -251,10 +254,20 @@ class Faults:
                     return response, True
                 case _Kind.TRICKLE:
                     answer = await respond()
-                    return await _trickle(request, answer, fault.seconds), True
+                    trickle = _trickle(request, answer, fault.seconds)
+                    return await self._hold(request, trickle), True
                 case _Kind.ENDLESS:
-                    return await _endless(request, fault), True
+                    endless = _endless(request, fault)
+                    return await self._hold(request, endless), True
         return await respond(), False
+
+    async def _hold[T](self, request: web.BaseRequest, waiting: Awaitable[T]) -> T:
+        """Keep a request waiting."""
+        request[HELD] = True
+        try:
+            return await waiting
+        finally:
+            request[HELD] = False
 
     def _add(
         self,

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from aiohttp import web
 
-from .faults import Faults
+from .faults import HELD, Faults
 from .request_log import LoggedRequest, RequestLog
 
 HOST = "127.0.0.1"
@@ -33,7 +33,7 @@ _SECRETS = frozenset({"authorization", "x-plex-token"})
 HIDDEN = "(hidden)"
 
 _LONG = 0.5
-"""Seconds after which nobody waits for a request any more: it is held open on purpose."""
+"""Seconds after which a request counts as held open, even if no fault is what keeps it."""
 
 _RUNNING: WeakSet[StandIn] = WeakSet()
 
@@ -41,13 +41,13 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def requests_in_flight() -> int:
-    """Return how many requests stand-ins are answering, but for those held open for long."""
-    return sum(len(stand_in.ages) for stand_in in _RUNNING) - requests_held()
+    """Return how many requests stand-ins are answering, but for those held open."""
+    return sum(stand_in.answering for stand_in in _RUNNING) - requests_held()
 
 
 def requests_held() -> int:
-    """Return how many requests stand-ins hold open for long."""
-    return sum(age > _LONG for stand_in in _RUNNING for age in stand_in.ages)
+    """Return how many requests stand-ins hold open, by a fault or for long."""
+    return sum(stand_in.held for stand_in in _RUNNING)
 
 
 def requests_so_far() -> int:
@@ -168,8 +168,8 @@ class StandIn:
         self._runner: web.AppRunner | None = None
         # Those that are gone drop out; one that closes by TLS takes its time until it is.
         self._transports: WeakSet[asyncio.Transport] = WeakSet()
-        # Since when, by the number of the request.
-        self._answering: dict[int, float] = {}
+        # Each request and since when, by its number.
+        self._answering: dict[int, tuple[web.Request, float]] = {}
         self.came = 0
 
     async def __aenter__(self) -> Self:
@@ -202,10 +202,18 @@ class StandIn:
         return self.tls is not None
 
     @property
-    def ages(self) -> list[float]:
-        """Return for how many seconds each request has been waiting that is being answered."""
+    def answering(self) -> int:
+        """Return how many requests are being answered."""
+        return len(self._answering)
+
+    @property
+    def held(self) -> int:
+        """Return how many requests are held open, by a fault or for long."""
         now = asyncio.get_running_loop().time()
-        return [now - since for since in self._answering.values()]
+        return sum(
+            request.get(HELD, False) or now - since > _LONG
+            for request, since in self._answering.values()
+        )
 
     @property
     def running(self) -> bool:
@@ -280,7 +288,7 @@ class StandIn:
     ) -> web.StreamResponse:
         """Log a request and answer it, as well as the faults there are let us."""
         number = self.came = self.came + 1
-        self._answering[number] = asyncio.get_running_loop().time()
+        self._answering[number] = (request, asyncio.get_running_loop().time())
         try:
             return await self._logged_answer(request, handler)
         finally:
