@@ -135,6 +135,7 @@ class JellyfinServer:
         paused: bool = False,
         automated: bool | None = None,
         check_in: datetime | None = None,
+        activity: datetime | None = None,
         save_reason: str = SaveReason.TOGGLE_PLAYED,
         played: bool = True,
         play_count: int | None = None,
@@ -146,8 +147,9 @@ class JellyfinServer:
 
         `at` is when it is sent (now unless given). `completed` and, by default, the position
         matter to PlaybackStop, `paused` and `automated` (unless it is paused) to
-        PlaybackProgress; `check_in` is when the player last reported by itself. What follows
-        matters to UserDataSaved.
+        PlaybackProgress; `check_in` is when the player last reported by itself, `activity` when
+        it last asked for anything or the server reported for it (both as it is sent unless
+        given). What follows matters to UserDataSaved.
         """
         at = at or datetime.now(UTC)
         properties: dict[str, Any] = {
@@ -179,7 +181,9 @@ class JellyfinServer:
             else:
                 properties["PlayMethod"] = "DirectPlay"
         if event in _PLAYBACK or event == JellyfinEvent.SESSION_START:
-            properties |= self._session(device or self.device, user, at, check_in)
+            properties |= self._session(
+                device or self.device, user, activity or at, check_in or at
+            )
         if event == JellyfinEvent.USER_DATA_SAVED:
             properties |= {
                 "Likes": False,
@@ -334,8 +338,8 @@ class JellyfinServer:
         self,
         device: JellyfinDevice,
         user: JellyfinUser | None,
-        at: datetime,
-        check_in: datetime | None,
+        activity: datetime,
+        check_in: datetime,
     ) -> dict[str, Any]:
         """Return the properties of the session a device plays in."""
         return {
@@ -343,8 +347,8 @@ class JellyfinServer:
             "UserId": user.id if user else "0" * 32,
             "NotificationUsername": user.name if user else "",
             "Client": device.client,
-            "LastActivityDate": written(at),
-            "LastPlaybackCheckIn": written(check_in or at),
+            "LastActivityDate": written(activity),
+            "LastPlaybackCheckIn": written(check_in),
             "DeviceName": device.name,
             "DeviceId": device.id,
             "RemoteEndPoint": device.address,

@@ -123,7 +123,8 @@ class Notices:
         The item is the one that the client named, as it would play any of its versions.
         """
         at, position, paused = self._now(), session.position, session.paused
-        device, item, check_in = session.device, playing.item, session.last_check_in
+        device, item = session.device, playing.item
+        check_in, activity = session.last_check_in, session.last_activity
 
         def properties(account: Account) -> dict[str, Any]:
             properties = self._properties(
@@ -137,6 +138,7 @@ class Notices:
                 paused=paused and event == JellyfinEvent.PLAYBACK_PROGRESS,
                 automated=automated,
                 check_in=check_in,
+                activity=activity,
             )
             properties["MediaSourceId"] = playing.version.id
             return properties

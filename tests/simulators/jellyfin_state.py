@@ -204,8 +204,37 @@ class JellyfinState:
         *,
         failed: bool = False,
     ) -> list[Notification]:
-        """Let a session stop, at a position or without one; what failed is not saved."""
+        """Let a client stop, at a position or without one; what failed is not saved."""
         session.last_activity = self.now()
+        return self._end(session, playing, position, failed=failed)
+
+    def stop_idle(self) -> list[Notification]:
+        """Look whether clients have fallen silent, and stop what those play.
+
+        That is no activity of theirs.
+        """
+        notifications = []
+        for session in self.accounts.sessions.values():
+            if session.playing is None or session.last_check_in is None:
+                continue
+            if self.now() - session.last_check_in > IDLE_AFTER:
+                position = (
+                    session.position
+                    if self.version.stops_where_it_ran_to
+                    else session.reported
+                )
+                notifications += self._end(session, session.playing, position)
+        return notifications
+
+    def _end(
+        self,
+        session: Session,
+        playing: Playing,
+        position: timedelta | None,
+        *,
+        failed: bool = False,
+    ) -> list[Notification]:
+        """End what a session plays, whoever has stopped it."""
         session.position = position or timedelta()
         saved, completed = [], False
         for account in () if failed else session.accounts:
@@ -222,21 +251,6 @@ class JellyfinState:
         session.playing, session.position = None, timedelta()
         session.paused, session.paused_at = False, None
         return self._in_order(saved, stopped)
-
-    def stop_idle(self) -> list[Notification]:
-        """Look whether clients have fallen silent, and stop what those play."""
-        notifications = []
-        for session in self.accounts.sessions.values():
-            if session.playing is None or session.last_check_in is None:
-                continue
-            if self.now() - session.last_check_in > IDLE_AFTER:
-                position = (
-                    session.position
-                    if self.version.stops_where_it_ran_to
-                    else session.reported
-                )
-                notifications += self.stop(session, session.playing, position)
-        return notifications
 
     def _whose_data(self, playing: Playing) -> Item:
         """Return the item whose user data is written while something plays."""
