@@ -356,6 +356,13 @@ async def test_nobody_waits_for_a_large_payload(
     for entry in all_ids:
         Fields(entry).text("id")
     reference = time.perf_counter() - began
+    # What else the machine does pauses the loop too, but not each time.
+    pauses = [await longest_pause(plex, body) for _ in range(5)]
+    assert min(pauses) < reference / 2
+
+
+async def longest_pause(plex: Plex, body: bytes) -> float:
+    """Return for how long the loop pauses at most while a body is taken, in seconds."""
     longest, last, is_over = 0.0, time.perf_counter(), False
 
     async def watch() -> None:
@@ -369,9 +376,8 @@ async def test_nobody_waits_for_a_large_payload(
     status, _ = await plex.send(body)
     is_over = True
     await watching
-
     assert status in (200, 400)
-    assert longest < reference / 2
+    return longest
 
 
 async def test_ids_beyond_all_reason_are_left_out(

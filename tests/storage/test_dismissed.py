@@ -141,6 +141,22 @@ async def test_what_cannot_be_read_stays_as_it_is_and_goes_on_in_another_file(
     ]
 
 
+async def test_killed_while_files_are_merged(
+    hass: HomeAssistant, disk: Disk, dismissed: Dismissed
+) -> None:
+    """A play that is in both files by then is remembered once."""
+    await dismissed.async_add(play(movie(1)))
+    disk.path(f"{FILE}.0001").write_bytes(disk.path(FILE).read_bytes())
+    again = Dismissed(hass, "someone")
+
+    await again.async_add(play(movie(2)))
+
+    assert [stored["title"] for stored in disk.read(FILE)["plays"]] == [
+        "Film 1",
+        "Film 2",
+    ]
+
+
 async def test_more_than_one_file_may_be_unreadable(
     hass: HomeAssistant, disk: Disk
 ) -> None:

@@ -80,10 +80,12 @@ class Dismissed:
     async def _async_load(self) -> None:
         was_unreadable = self.unreadable
         found = await self._store.async_load_as(_plays)
-        # What was read before, or added, is later.
+        # What was read before, or added, is later. Two files have the same plays while one is
+        # being merged into the other.
         later, self._plays, self._by_title = self._plays, deque(), TitleMap()
         for play in chain(*found, later):
-            self._add(play)
+            if play not in self._by_title.find_all(play.title):
+                self._add(play)
         if found and later:
             self._writer.save()
         self._is_loaded = True
