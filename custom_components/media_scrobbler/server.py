@@ -495,6 +495,7 @@ class Server:
         """
         await self.log.async_load()
         await self.viewings.async_load()
+        await self.doubts.async_load()
         await self.last_look.async_load()
         await self.marked.async_load()
         self._trouble()
@@ -520,6 +521,8 @@ class Server:
             self._hass,
             self.entry,
             self.log.unreadable
+            | self.viewings.unreadable
+            | self.doubts.unreadable
             | self.last_look.unreadable
             | self.outbox.unreadable
             | self.marked.unreadable,

@@ -59,7 +59,6 @@ class Settling:
 
     async def _async_work(self) -> None:
         doubts = self._server.doubts
-        await doubts.async_load()
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.media_scrobbler.domain.event import Party
+from custom_components.media_scrobbler.domain.event import Action, MediaEvent, Party
 from custom_components.media_scrobbler.domain.library import Section
 from custom_components.media_scrobbler.domain.outcome import Answer, Outcome
 from custom_components.media_scrobbler.domain.play import (
@@ -22,6 +22,7 @@ from custom_components.media_scrobbler.domain.play import (
 )
 from custom_components.media_scrobbler.storage.accounts import Accounts
 from custom_components.media_scrobbler.storage.dismissed import Dismissed
+from custom_components.media_scrobbler.storage.doubts import Doubts
 from custom_components.media_scrobbler.storage.history import History
 from custom_components.media_scrobbler.storage.import_log import ImportLog, Run, Trigger
 from custom_components.media_scrobbler.storage.last_look import LastLook
@@ -30,6 +31,7 @@ from custom_components.media_scrobbler.storage.outbox import Change, Outbox
 from custom_components.media_scrobbler.storage.poster import Poster
 from custom_components.media_scrobbler.storage.ratings import Ratings
 from custom_components.media_scrobbler.storage.store import UnreadableStoreError
+from custom_components.media_scrobbler.storage.viewings import StoredViewings
 from custom_components.media_scrobbler.storage.watchlist import Watchlist
 from custom_components.media_scrobbler.storage.webhook_log import WebhookLog
 
@@ -169,6 +171,35 @@ async def use_last_look(hass: HomeAssistant) -> dict[str, str]:
     return look.unreadable
 
 
+async def use_viewings(hass: HomeAssistant) -> dict[str, str]:
+    viewings = StoredViewings(hass, "01SERVERJELLY")
+    await viewings.async_load()
+    for action, position in ((Action.PLAY, 0), (Action.STOP, 5400)):
+        event = MediaEvent(
+            name="event",
+            account=Party("a"),
+            player=Party("tv"),
+            titles=(movie(2),),
+            action=action,
+            position=position,
+            completed=action is Action.STOP,
+            watched_at=LATER,
+        )
+        viewings.take(event, LATER)
+    viewings.was_no_play("a", movie(1), NOON)
+    await viewings.async_flush()
+    return viewings.unreadable
+
+
+async def use_doubts(hass: HomeAssistant) -> dict[str, str]:
+    doubts = Doubts(hass, "01SERVERJELLY")
+    await doubts.async_load()
+    for doubt in doubts:
+        assert isinstance(doubt.may_be_repeated, bool)
+        doubts.add(replace(doubt, item="another"))
+    return doubts.unreadable
+
+
 KINDS = (
     Kind(name="history", use=use_history),
     Kind(name="ratings", use=use_ratings),
@@ -212,8 +243,55 @@ KINDS = (
             "earlier": {"before": NOON.isoformat(), "count": 12, "newest": 4711},
         },
     ),
+    Kind(
+        name="viewings",
+        use=use_viewings,
+        data={
+            "viewings": [
+                {
+                    "account": "a",
+                    "player": "tv",
+                    "titles": [
+                        {"media_type": "movie", "title": "Film 1", "duration": 6000}
+                    ],
+                    "items": ["4711"],
+                    "begun_at": NOON.isoformat(),
+                    "position": 60.5,
+                    "reported_at": NOON.isoformat(),
+                    "ran": 60.5,
+                    "is_paused": False,
+                    "ended_at": None,
+                    "has_counted": False,
+                    "shows_played": True,
+                }
+            ]
+        },
+    ),
+    Kind(
+        name="doubts",
+        use=use_doubts,
+        data={
+            "doubts": [
+                {
+                    "viewer": "v",
+                    "play_id": "p",
+                    "title": {"media_type": "movie", "title": "Film 1"},
+                    "account": "a",
+                    "item": "4711",
+                    "source": {"kind": "webhook", "at": NOON.isoformat()},
+                    "play_count": 1,
+                    "is_new": True,
+                }
+            ]
+        },
+    ),
 )
-FILES = {"dismissed": "dismissed.someone", "last_look": "last_look.01SERVERPLEX"}
+FILES = {
+    "dismissed": "dismissed.someone",
+    "last_look": "last_look.01SERVERPLEX",
+    "viewings": "viewings.01SERVERJELLY",
+    "doubts": "doubts.01SERVERJELLY",
+}
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, ...]]:

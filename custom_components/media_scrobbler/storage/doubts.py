@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..domain.doubt import Doubt
 from .codec import source_from_dict, source_to_dict, title_from_dict, title_to_dict
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import ConfirmingStore, Migration
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ class Doubts:
         self, hass: HomeAssistant, key: str, *, migrate: Migration | None = None
     ) -> None:
         """Start with none."""
-        self._hass = hass
         self._store = ConfirmingStore(
             hass,
             f"doubts.{key}",
@@ -39,7 +38,11 @@ class Doubts:
             migrate=migrate,
         )
         self._doubts: OrderedDict[tuple[str, str, str, str], Doubt] = OrderedDict()
-        self._loaded = False
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     def __iter__(self) -> Iterator[Doubt]:
         """Iterate over what there is by now."""
@@ -50,25 +53,16 @@ class Doubts:
         return len(self._doubts)
 
     async def async_load(self) -> None:
-        """Read them once, to stand before what has come meanwhile."""
-        if self._loaded:
-            return
-        self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            read = [_from_dict(each) for each in stored.get("doubts", ())]
-        except (
-            UnreadableStoreError,
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as err:
-            _LOGGER.warning("Some marks stay as their webhooks told them: %s", err)
-            return
-        self._doubts = (
-            OrderedDict((_key(doubt), doubt) for doubt in read) | self._doubts
-        )
+        """Read them once, to stand before what has come meanwhile.
+
+        What could not be read is tried again.
+        """
+        if read := await self._store.async_load_once(_doubts):
+            self._doubts = (
+                OrderedDict((_key(doubt), doubt) for doubt in read) | self._doubts
+            )
+        if self.unreadable:
+            _LOGGER.warning("Some marks stay as their webhooks told them")
 
     @callback
     def add(self, doubt: Doubt) -> None:
@@ -124,9 +118,15 @@ def _to_dict(doubt: Doubt) -> dict[str, Any]:
     }
 
 
+def _doubts(stored: dict[str, Any]) -> list[Doubt]:
+    """Return the doubts of a stored form; raises what `DAMAGE` lists."""
+    return [_from_dict(doubt) for doubt in stored["doubts"]]
+
+
 def _from_dict(stored: Mapping[str, Any]) -> Doubt:
-    """Return the doubt of a stored form; raises KeyError, TypeError or ValueError."""
     count = stored["play_count"]
+    if count is not None and (type(count) is not int or count.bit_length() > 63):
+        raise TypeError(f"play_count is {count!r}")
     return Doubt(
         viewer=str(stored["viewer"]),
         play_id=str(stored["play_id"]),
@@ -134,6 +134,6 @@ def _from_dict(stored: Mapping[str, Any]) -> Doubt:
         account=str(stored["account"]),
         item=str(stored["item"]),
         source=source_from_dict(stored["source"]),
-        play_count=None if count is None else int(count),
+        play_count=count,
         is_new=stored["is_new"] is True,
     )

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +10,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant, callback
 
 from .codec import time_from_text
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import ConfirmingStore, Migration
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -73,18 +72,13 @@ class ImportLog:
             migrate=migrate,
         )
         self._runs: deque[Run] = deque(maxlen=MAX_RUNS)
-        self._loaded = False
 
     async def async_load(self) -> None:
         """Read the log once, to stand before what has been added meanwhile.
 
         What could not be read is tried again.
         """
-        if self._loaded and not self.unreadable:
-            return
-        self._loaded = True
-        with suppress(UnreadableStoreError):
-            runs = await self._store.async_load_as(_runs) or ()
+        if runs := await self._store.async_load_once(_runs):
             self._runs = deque((*runs, *self._runs), maxlen=MAX_RUNS)
 
     @property

@@ -1,7 +1,6 @@
 """When a server was last asked, with success, for what was completed."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from homeassistant.core import HomeAssistant, callback
 
 from .codec import time_from_text
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import ConfirmingStore, Migration
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -47,20 +46,15 @@ class LastLook:
             minor_version=MINOR_VERSION,
             migrate=migrate,
         )
-        self._loaded = False
         self.at: datetime | None = None
         self.thorough_at: datetime | None = None
         self.earlier: Earlier | None = None
 
     async def async_load(self) -> None:
         """Read it once; what could not be read is tried again."""
-        if self._loaded and not self.unreadable:
-            return
-        self._loaded = True
-        with suppress(UnreadableStoreError):
-            known = await self._store.async_load_as(_known)
-            if known is not None and self.at is None:
-                self.at, self.thorough_at, self.earlier = known
+        known = await self._store.async_load_once(_known)
+        if known is not None and self.at is None:
+            self.at, self.thorough_at, self.earlier = known
 
     @property
     def unreadable(self) -> dict[str, str]:

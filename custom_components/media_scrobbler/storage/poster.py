@@ -1,7 +1,6 @@
 """The poster of what a viewer watched last."""
 
 from base64 import b64decode, b64encode
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..domain.picture import picture_type
 from .codec import time_from_text
-from .store import ConfirmingStore, UnreadableStoreError
+from .store import ConfirmingStore
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -25,19 +24,14 @@ class Poster:
         self._store = ConfirmingStore(
             hass, key, version=VERSION, minor_version=MINOR_VERSION
         )
-        self._loaded = False
         self.picture: bytes | None = None
         self.since: datetime | None = None
 
     async def async_load(self) -> None:
         """Read the poster, once; what could not be read is tried again."""
-        if self._loaded and not self.unreadable:
-            return
-        self._loaded = True
-        with suppress(UnreadableStoreError):
-            poster = await self._store.async_load_as(_poster)
-            if poster is not None and self.since is None:
-                self.picture, self.since = poster
+        poster = await self._store.async_load_once(_poster)
+        if poster is not None and self.since is None:
+            self.picture, self.since = poster
 
     @property
     def unreadable(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Home Assistant's Store, with answers: what is on disk, and what cannot be read."""
 
 from collections.abc import Callable
+from contextlib import suppress
 import logging
 from pathlib import Path
 from typing import Any, override
@@ -58,6 +59,8 @@ class ConfirmingStore(Store[dict[str, Any]]):
         self._migrate = migrate
         self._write_error: Exception | None = None
         self._unreadable: str | None = None
+        self.is_loaded = False
+        """Whether `async_load_once` has been called."""
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -103,6 +106,20 @@ class ConfirmingStore(Store[dict[str, Any]]):
         # Not before whoever asked can add it to what is to be written.
         self._unreadable = None
         return decoded
+
+    async def async_load_once[T](
+        self, decode: Callable[[dict[str, Any]], T]
+    ) -> T | None:
+        """Read the file and decode its data the first time, and again while it is unreadable.
+
+        None if there is nothing new: no file, none that can be read, or one read before.
+        """
+        if self.is_loaded and self._unreadable is None:
+            return None
+        self.is_loaded = True
+        with suppress(UnreadableStoreError):
+            return await self.async_load_as(decode)
+        return None
 
     def _decoded[T](self, decode: Callable[[dict[str, Any]], T]) -> T | None:
         if (data := self.read()) is None:

@@ -10,7 +10,7 @@ from homeassistant.exceptions import HomeAssistantError
 
 from ..domain.viewing import Viewing, Viewings
 from .codec import time_from_text, title_from_dict, title_to_dict
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import ConfirmingStore, Migration
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,7 +29,6 @@ class StoredViewings(Viewings):
     ) -> None:
         """Start with none."""
         super().__init__(self._changed)
-        self._hass = hass
         self._store = ConfirmingStore(
             hass,
             f"viewings.{key}",
@@ -37,24 +36,21 @@ class StoredViewings(Viewings):
             minor_version=MINOR_VERSION,
             migrate=migrate,
         )
-        self._loaded = False
 
     async def async_load(self) -> None:
-        """Read them once, to stand before what has been followed meanwhile."""
-        if self._loaded:
-            return
-        self._loaded = True
-        try:
-            stored = await self._hass.async_add_executor_job(self._store.read) or {}
-            self.restore([_from_dict(each) for each in stored.get("viewings", ())])
-        except (
-            UnreadableStoreError,
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as err:
-            _LOGGER.warning("What was playing is not known any more: %s", err)
+        """Read them once, to stand before what has been followed meanwhile.
+
+        What could not be read is tried again.
+        """
+        if viewings := await self._store.async_load_once(_viewings):
+            self.restore(viewings)
+        if self.unreadable:
+            _LOGGER.warning("What was playing is not known any more")
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the file if it could not be read, and why; nothing is written then."""
+        return self._store.unreadable
 
     @callback
     def _changed(self) -> None:
@@ -62,7 +58,7 @@ class StoredViewings(Viewings):
 
     async def async_flush(self) -> None:
         """Write how far players have got, as when Home Assistant stops."""
-        if not self._loaded or all(viewing.ended_at for viewing in self):
+        if not self._store.is_loaded or all(viewing.ended_at for viewing in self):
             return
         try:
             await self._store.async_confirm_save(self._snapshot())
@@ -94,8 +90,12 @@ def _to_dict(viewing: Viewing) -> dict[str, Any]:
     }
 
 
+def _viewings(stored: dict[str, Any]) -> list[Viewing]:
+    """Return the viewings of a stored form; raises what `DAMAGE` lists."""
+    return [_from_dict(viewing) for viewing in stored["viewings"]]
+
+
 def _from_dict(stored: Mapping[str, Any]) -> Viewing:
-    """Return the viewing of a stored form; raises KeyError, TypeError or ValueError."""
     ended_at: datetime | None = None
     if (text := stored["ended_at"]) is not None:
         ended_at = time_from_text(text)

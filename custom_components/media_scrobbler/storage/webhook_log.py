@@ -1,7 +1,6 @@
 """The last webhooks of a server, with what became of them."""
 
 from collections import deque
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from ..domain.event import MediaEvent
 from ..domain.outcome import Answer
 from .codec import time_from_text
-from .store import ConfirmingStore, Migration, UnreadableStoreError
+from .store import ConfirmingStore, Migration
 
 VERSION = 1
 MINOR_VERSION = 1
@@ -47,20 +46,15 @@ class WebhookLog:
         self._events: deque[_Entry | dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self._last: _Entry | dict[str, Any] | None = None
         self._last_at: datetime | None = None
-        self._loaded = False
 
     async def async_load(self) -> None:
         """Read the log once, to stand before what has been added meanwhile.
 
         What could not be read is tried again.
         """
-        if self._loaded and not self.unreadable:
-            return
-        self._loaded = True
-        with suppress(UnreadableStoreError):
-            events = await self._store.async_load_as(_entries) or ()
+        if events := await self._store.async_load_once(_entries):
             self._events = deque((*events, *self._events), maxlen=MAX_EVENTS)
-            if self._last is None and events:
+            if self._last is None:
                 self._last = events[-1]
                 self._last_at = time_from_text(events[-1]["at"])
 
