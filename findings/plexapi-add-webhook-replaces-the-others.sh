@@ -13,65 +13,41 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2
+"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2 requests-mock==1.12.1
 
 "$folder/venv/bin/python" - >"$folder/seen" <<'PYTHON'
-import io
 from importlib.metadata import version
 from urllib.parse import parse_qs
 
-import requests
-
-
-class Answers(requests.adapters.BaseAdapter):
-    """Answers requests with what `reply` makes of them."""
-
-    def __init__(self, reply):
-        super().__init__()
-        self.reply = reply
-
-    def send(self, request, **_):
-        status, text = self.reply(request)
-        response = requests.Response()
-        response.status_code, response.url, response.request = status, request.url, request
-        response.raw = io.BytesIO(text.encode())
-        response.encoding = "utf-8"
-        return response
-
-    def close(self):
-        pass
-
-
-def session_with(reply):
-    session = requests.Session()
-    session.mount("https://", Answers(reply))
-    session.mount("http://", Answers(reply))
-    return session
-
-
-kept = ["https://tracker.example/hook"]
-
-
-def plex_tv(request):
-    if not request.url.endswith("/webhooks"):
-        return 200, '<user id="7" uuid="u7" username="ann" authToken="t" email="a@example.org" scrobbleTypes=""><subscription active="1"/><profile/><services/></user>'
-    if request.method == "POST":
-        kept[:] = [url for url in parse_qs(request.body).get("urls[]", []) if url]
-    return 200, "<webhooks>" + "".join(f'<webhook url="{url}"/>' for url in kept) + "</webhooks>"
-
-
 from plexapi.myplex import MyPlexAccount
+import requests_mock
+
+
+kept = []
+
+
+def webhooks(request, context):
+    if request.method == "POST":
+        kept[:] = [url for url in parse_qs(request.text).get("urls[]", []) if url]
+    return "<webhooks>" + "".join(f'<webhook url="{url}"/>' for url in kept) + "</webhooks>"
+
 
 print("plexapi", version("PlexAPI"))
-account = MyPlexAccount(token="t", session=session_with(plex_tv))
-account.addWebhook("https://home.example/hook")
-print("added at once:", kept)
-
-kept[:] = ["https://tracker.example/hook"]
-account = MyPlexAccount(token="t", session=session_with(plex_tv))
-account.webhooks()
-account.addWebhook("https://home.example/hook")
-print("added after webhooks():", kept)
+for when in ("at once", "after webhooks()"):
+    kept[:] = ["https://tracker.example/hook"]
+    with requests_mock.Mocker() as web:
+        web.register_uri(
+            requests_mock.ANY,
+            requests_mock.ANY,
+            text='<user id="7" uuid="u7" username="ann" authToken="t" email="a@example.org"'
+            ' scrobbleTypes=""><subscription active="1"/><profile/><services/></user>',
+        )
+        web.register_uri(requests_mock.ANY, MyPlexAccount.WEBHOOKS, text=webhooks)
+        account = MyPlexAccount(token="t")
+        if when != "at once":
+            account.webhooks()
+        account.addWebhook("https://home.example/hook")
+    print(f"added {when}:", kept)
 PYTHON
 
 cat >"$folder/expected" <<'OUTPUT'

@@ -13,54 +13,27 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2
+"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2 requests-mock==1.12.1
 
 "$folder/venv/bin/python" - >"$folder/seen" <<'PYTHON'
-import io
 from importlib.metadata import version
 
-import requests
-
-
-class Answers(requests.adapters.BaseAdapter):
-    """Answers requests with what `reply` makes of them."""
-
-    def __init__(self, reply):
-        super().__init__()
-        self.reply = reply
-
-    def send(self, request, **_):
-        status, text = self.reply(request)
-        response = requests.Response()
-        response.status_code, response.url, response.request = status, request.url, request
-        response.raw = io.BytesIO(text.encode())
-        response.encoding = "utf-8"
-        return response
-
-    def close(self):
-        pass
-
-
-def session_with(reply):
-    session = requests.Session()
-    session.mount("https://", Answers(reply))
-    session.mount("http://", Answers(reply))
-    return session
-
-
-answers = [
-    (201, '<pin id="1" code="ABCD" clientIdentifier="c" authToken=""/>'),
-    (429, "busy"),
-    (200, '<pin id="1" code="ABCD" clientIdentifier="c" authToken="token"/>'),
-]
-
 from plexapi.myplex import MyPlexPinLogin
+import requests_mock
+
+pin = '<pin id="1" code="ABCD" clientIdentifier="c" authToken="{}"/>'
 
 print("plexapi", version("PlexAPI"))
-login = MyPlexPinLogin(session=session_with(lambda request: answers.pop(0)))
-print("pin:", login.pin)
-print("after 429:", login.checkLogin(), "expired", login.expired, "finished", login.finished)
-print("a moment later:", login.checkLogin(), "token", login.token)
+with requests_mock.Mocker() as web:
+    web.post(MyPlexPinLogin.PINS, status_code=201, text=pin.format(""))
+    web.get(
+        f"{MyPlexPinLogin.PINS}/1",
+        [{"status_code": 429, "text": "busy"}, {"text": pin.format("token")}],
+    )
+    login = MyPlexPinLogin()
+    print("pin:", login.pin)
+    print("after 429:", login.checkLogin(), "expired", login.expired, "finished", login.finished)
+    print("a moment later:", login.checkLogin(), "token", login.token)
 PYTHON
 
 cat >"$folder/expected" <<'OUTPUT'

@@ -12,56 +12,30 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2
+"$folder/venv/bin/pip" install -q --disable-pip-version-check 'PlexAPI==4.18.2' requests==2.34.2 requests-mock==1.12.1
 
 "$folder/venv/bin/python" - >"$folder/seen" <<'PYTHON'
-import io
 from importlib.metadata import version
 
-import requests
+from plexapi.server import PlexServer
+import requests_mock
 
-
-class Answers(requests.adapters.BaseAdapter):
-    """Answers requests with what `reply` makes of them."""
-
-    def __init__(self, reply):
-        super().__init__()
-        self.reply = reply
-
-    def send(self, request, **_):
-        status, text = self.reply(request)
-        response = requests.Response()
-        response.status_code, response.url, response.request = status, request.url, request
-        response.raw = io.BytesIO(text.encode())
-        response.encoding = "utf-8"
-        return response
-
-    def close(self):
-        pass
-
-
-def session_with(reply):
-    session = requests.Session()
-    session.mount("https://", Answers(reply))
-    session.mount("http://", Answers(reply))
-    return session
-
-
-def server(request):
-    if "history" not in request.url:
-        return 200, '<MediaContainer machineIdentifier="m" version="1.43.0"/>'
-    return 200, '<MediaContainer totalSize="2" size="2">' + "".join(
+URL = "http://plex.example:32400"
+HISTORY = (
+    '<MediaContainer totalSize="2" size="2">'
+    + "".join(
         f'<Video type="movie" historyKey="/status/sessions/history/{number}" accountID="1"'
         f' key="/library/metadata/40" ratingKey="40" title="Low Water" viewedAt="{viewed}"/>'
         for number, viewed in ((2, 1795000000), (1, 1790000000))
-    ) + "</MediaContainer>"
-
-
-from plexapi.server import PlexServer
+    )
+    + "</MediaContainer>"
+)
 
 print("plexapi", version("PlexAPI"))
-plex = PlexServer("http://plex.example:32400", "t", session=session_with(server))
-again, first = plex.history()
+with requests_mock.Mocker() as web:
+    web.get(requests_mock.ANY, text='<MediaContainer machineIdentifier="m" version="1.43.0"/>')
+    web.get(f"{URL}/status/sessions/history/all", text=HISTORY)
+    again, first = PlexServer(URL, "t").history()
 print("watched at the same time:", again.viewedAt == first.viewedAt)
 print("same entry:", again.historyKey == first.historyKey)
 print("equal:", again == first)
