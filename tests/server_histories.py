@@ -1,7 +1,8 @@
 """What the tests of healing and importing share: what servers know, and when they are asked."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from .common import plays_of
 from .signed_in import Home, JellyfinHome, PlexHome, later, quiet, until, viewer
 from .simulators.catalogue import Playable
 from .simulators.jellyfin import JellyfinUser
+from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.stand_in import StandIn
 
 LOOK = "media_scrobbler healing"
@@ -86,6 +88,18 @@ async def signed_in(hass: HomeAssistant, home: Home, *who: str) -> ConfigEntry[A
     await looked(hass)
     await quiet(hass, home.log)
     return entry
+
+
+@asynccontextmanager
+async def jellyfin_of_alice(
+    hass: HomeAssistant, **of_server: Any
+) -> AsyncGenerator[JellyfinHome]:
+    """Have a Jellyfin server that Alice, its only user, has signed in to."""
+    async with JellyfinStandIn(**of_server) as server:
+        server.add_user("alice", "secret", administrator=True)
+        home = JellyfinHome(server)
+        await signed_in(hass, home, "alice")
+        yield home
 
 
 def heard(hass: HomeAssistant) -> list[dict[str, Any]]:

@@ -11,11 +11,10 @@ import pytest
 
 from .common import plays_of
 from .conftest import Restart
-from .server_histories import ago, heard, look, looked, signed_in
+from .server_histories import ago, heard, jellyfin_of_alice, look, looked
 from .signed_in import JellyfinHome, later, quiet, until, viewer
 from .simulators.catalogue import LOW_WATER, THE_SALT_ROAD, Playable
 from .simulators.jellyfin import JellyfinEvent, JellyfinUser
-from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.jellyfin_version import JELLYFIN_12_0, JELLYFIN_VERSIONS
 
 ALICE = JellyfinUser.named("alice")
@@ -31,12 +30,10 @@ async def home(
     impatience: None,
 ) -> AsyncGenerator[JellyfinHome]:
     """Return a server of either version, two hours east of UTC, that Alice has signed in to."""
-    async with JellyfinStandIn(
-        version=request.param, titles=[THE_SALT_ROAD, LOW_WATER], zone=ZONE
-    ) as server:
-        server.add_user("alice", "secret", administrator=True)
-        home = JellyfinHome(server)
-        await signed_in(hass, home, "alice")
+    titles = [THE_SALT_ROAD, LOW_WATER]
+    async with jellyfin_of_alice(
+        hass, version=request.param, titles=titles, zone=ZONE
+    ) as home:
         yield home
 
 

@@ -10,11 +10,10 @@ import pytest
 
 from .common import call, plays_of
 from .conftest import Restart
-from .server_histories import ago, know, look, signed_in, silence
+from .server_histories import ago, jellyfin_of_alice, know, look, silence
 from .signed_in import JellyfinHome, quiet, viewer
 from .simulators.catalogue import LOW_WATER, SLOW_FERRY, THE_SALT_ROAD, Playable
 from .simulators.jellyfin import JellyfinUser
-from .simulators.jellyfin_server import JellyfinStandIn
 from .simulators.jellyfin_version import JELLYFIN_10_11, JELLYFIN_VERSIONS
 
 ALICE = JellyfinUser.named("alice")
@@ -28,12 +27,8 @@ async def home(
     impatience: None,
 ) -> AsyncGenerator[JellyfinHome]:
     """Return a server of either version that Alice has signed in to."""
-    async with JellyfinStandIn(
-        version=request.param, titles=[THE_SALT_ROAD, LOW_WATER, SLOW_FERRY]
-    ) as server:
-        server.add_user("alice", "secret", administrator=True)
-        home = JellyfinHome(server)
-        await signed_in(hass, home, "alice")
+    titles = [THE_SALT_ROAD, LOW_WATER, SLOW_FERRY]
+    async with jellyfin_of_alice(hass, version=request.param, titles=titles) as home:
         yield home
 
 

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-import json
 from typing import Any
 
 import aiohttp
 
 from tests.simulators.jellyfin_recording import Asked, Step
+from tests.simulators.transport import ask
 
 CLIENT = 'Client="Tests", Device="Tests", DeviceId="tests", Version="1.0"'
 # A date without a zone is one in the server's, and the compact form is UTC.
@@ -50,19 +50,14 @@ class Recorder:
     ) -> tuple[int, Any]:
         """Ask for something; the answer and the webhooks it led to are kept."""
         self._keep_reports()
-        authorization = f'MediaBrowser {CLIENT}, Token="{self.token}"'
-        async with self.session.request(
+        status, answer = await ask(
+            self.session,
             method,
             f"{self.url}{path}",
-            params=query,
-            json=body,
-            headers={"Authorization": authorization},
-        ) as response:
-            status, text = response.status, await response.text()
-        try:
-            answer = json.loads(text) if text else None
-        except json.JSONDecodeError:
-            answer = text
+            query=query,
+            body=body,
+            authorization=f'MediaBrowser {CLIENT}, Token="{self.token}"',
+        )
         if method != "GET":
             await self._settle()
         self._requests.append(Asked(method, path, query, body, status, answer))

@@ -33,6 +33,7 @@ from .jellyfin_recording import (
 from .jellyfin_server import JellyfinStandIn
 from .jellyfin_tasks import TaskKey
 from .jellyfin_version import JellyfinVersion
+from .transport import ask
 
 # Steps before which something was done that was not recorded.
 _BEFORE_UNMARKED = re.compile("marked as watched, datePlayed|marked with a date, ")
@@ -183,18 +184,14 @@ class Replay:
 
     async def _ask(self, where: str, asked: Asked, step: Step) -> None:
         """Ask what was asked, and compare the answers."""
-        async with self.session.request(
+        status, answer = await ask(
+            self.session,
             asked.method,
             f"{self.jellyfin.url}{self._translated(asked.path)}",
-            params=self._translated(dict(asked.query)),
-            json=self._translated(asked.body),
-            headers={"Authorization": self._authorization(asked, step)},
-        ) as response:
-            status, text = response.status, await response.text()
-        try:
-            answer = json.loads(text) if text else None
-        except json.JSONDecodeError:
-            answer = text
+            query=self._translated(dict(asked.query)),
+            body=self._translated(asked.body),
+            authorization=self._authorization(asked, step),
+        )
         await self.jellyfin.delivered()
         self._learn(asked, answer)
         self.differences += differences(

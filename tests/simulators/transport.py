@@ -1,9 +1,12 @@
-"""How the stand-ins reach a webhook: plain requests, as the servers make them."""
+"""Plain requests: of stand-ins to a webhook, as the servers make them, and of clients to a server."""
 
+from collections.abc import Mapping
 import json
 from typing import Any
 
 import aiohttp
+
+type Query = Mapping[str, str] | None
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
 
@@ -31,3 +34,30 @@ async def post(
     except json.JSONDecodeError:
         answer = None
     return status, answer if isinstance(answer, dict) else {"body": text}
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    query: Query,
+    body: Any,
+    authorization: str,
+) -> tuple[int, Any]:
+    """Ask a server for something; returns the status, and the answer as JSON where it is.
+
+    Else it is a text, or None for an empty answer.
+    """
+    async with session.request(
+        method,
+        url,
+        params=query,
+        json=body,
+        headers={"Authorization": authorization},
+    ) as response:
+        status, text = response.status, await response.text()
+    try:
+        return status, json.loads(text) if text else None
+    except json.JSONDecodeError:
+        return status, text
